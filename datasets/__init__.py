@@ -1,0 +1,1 @@
+"""Annotated images as numpy records, whatever format they are stored in."""

@@ -1,0 +1,142 @@
+"""The record: one annotated image, as every dataset reader yields it and every stage reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dropped:
+    """An annotation that was left out, and why: it is listed, never silently lost."""
+
+    image: str
+    reason: str
+    """One of 'zero area', 'outside the image', 'unknown class', 'not finite'."""
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotation:
+    """The truth of one image.
+
+    boxes: float32 [n, 4], (x1, y1, x2, y2) in pixels of the image, inside it, of positive area.
+    labels: int64 [n], class indices starting at 1; 0 is the background.
+    ignore: bool [n]; a detection on such a box counts neither as hit nor as false alarm, and
+        training takes no loss from it.
+    """
+
+    boxes: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64]
+    ignore: npt.NDArray[np.bool_]
+
+    @classmethod
+    def empty(cls) -> Annotation:
+        """Return the truth of an image without objects."""
+        return cls(
+            boxes=np.zeros((0, 4), np.float32),
+            labels=np.zeros(0, np.int64),
+            ignore=np.zeros(0, np.bool_),
+        )
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One annotated image.
+
+    image: uint8 [height, width, 3], BGR as OpenCV reads it.
+    """
+
+    name: str
+    image: npt.NDArray[np.uint8]
+    annotation: Annotation
+
+
+class Dataset(Protocol):
+    """A fixed sequence of records, read one at a time; indexing may be done from several threads."""
+
+    name: str
+    classes: tuple[str, ...]
+    """Class names without the background, in the order of the labels (label 1 first)."""
+    dropped: list[Dropped]
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        ...
+
+    def __getitem__(self, index: int) -> Record:
+        """Read, or render, image `index` with its annotation; IndexError past the end."""
+        ...
+
+    def annotation(self, index: int) -> Annotation:
+        """Return the truth of image `index` without decoding its pixels, where that is cheaper."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Return a sha256 that changes whenever the images or their truth change."""
+        ...
+
+
+@dataclass(kw_only=True)
+class AnnotationBuilder:
+    """Collect the boxes of one image; what cannot be learnt from or scored is dropped and listed."""
+
+    image: str
+    width: int
+    height: int
+    dropped: list[Dropped]
+    min_side_px: float = 1.0
+    _boxes: list[tuple[float, float, float, float]] = field(default_factory=list)
+    _labels: list[int] = field(default_factory=list)
+    _ignore: list[bool] = field(default_factory=list)
+
+    def add(
+        self, box: tuple[float, float, float, float], label: int | None, *, ignore: bool = False,
+        detail: str = "",
+    ) -> None:
+        """Add one box (x1, y1, x2, y2) in pixels, clipped to the image, or list why it is dropped.
+
+        label: class index from 1, or None for a class that the dataset does not know.
+        """
+        where = f"{detail} {tuple(round(float(v), 1) for v in box)}".strip()
+        if label is None:
+            self._drop("unknown class", where)
+            return
+        if not np.isfinite(box).all():
+            self._drop("not finite", where)
+            return
+        if box[2] - box[0] < self.min_side_px or box[3] - box[1] < self.min_side_px:
+            self._drop("zero area", where)
+            return
+        x1, x2 = (float(np.clip(v, 0, self.width)) for v in (box[0], box[2]))
+        y1, y2 = (float(np.clip(v, 0, self.height)) for v in (box[1], box[3]))
+        if x2 - x1 < self.min_side_px or y2 - y1 < self.min_side_px:
+            self._drop("outside the image", where)
+            return
+        self._boxes.append((x1, y1, x2, y2))
+        self._labels.append(label)
+        self._ignore.append(ignore)
+
+    def build(self) -> Annotation:
+        """Return what was kept, in the order it was added."""
+        return Annotation(
+            boxes=np.asarray(self._boxes, np.float32).reshape(-1, 4),
+            labels=np.asarray(self._labels, np.int64),
+            ignore=np.asarray(self._ignore, np.bool_),
+        )
+
+    def _drop(self, reason: str, detail: str) -> None:
+        self.dropped.append(Dropped(image=self.image, reason=reason, detail=detail))
+
+
+def records(dataset: Dataset, limit: int | None = None) -> Iterator[Record]:
+    """Yield the first `limit` records (all of them for None)."""
+    for index in range(len(dataset) if limit is None else min(limit, len(dataset))):
+        yield dataset[index]
