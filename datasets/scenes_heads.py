@@ -1,0 +1,263 @@
+"""The heads of a `Scenes` picture: shaded ellipsoids seen from any side, with hair, hats and faces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .scenes_camera import Bgr, Floats, Pixels
+
+HALF_M = np.array([0.077, 0.116, 0.098])
+"""Half extents of a head: across, up, front to back."""
+MARGIN = 1.75
+"""Half side of a head patch in head half extents: room for brims and buns."""
+SKIN: tuple[Bgr, ...] = (
+    (190, 205, 238), (165, 186, 226), (140, 168, 214), (118, 146, 198), (96, 124, 176),
+    (74, 100, 150), (56, 78, 122), (42, 58, 92), (34, 44, 70),
+)  # fmt: skip
+HAIR: tuple[Bgr, ...] = (
+    (22, 22, 26), (30, 34, 42), (34, 46, 66), (44, 64, 96), (70, 104, 146), (110, 150, 190),
+    (130, 132, 136), (196, 198, 202), (36, 52, 120),
+)  # fmt: skip
+STYLES = (
+    "short", "long", "bun", "fringe", "bald", "ring", "afro",
+    "cap", "brim", "helmet", "beanie", "hood", "scarf",
+)  # fmt: skip
+STYLE_SHARES = (0.31, 0.14, 0.06, 0.08, 0.06, 0.04, 0.04, 0.08, 0.03, 0.04, 0.04, 0.04, 0.04)
+COVERED = ("cap", "brim", "helmet", "beanie", "hood", "scarf")
+
+_SKIN, _HAIR, _HAT, _DARK, _LIPS, _MASK, _GLASS, _WHITE, _BRIM = range(9)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadLook:
+    """What one head looks like; colours are BGR, 0 to 255."""
+
+    style: str
+    skin: Bgr
+    hair: Bgr
+    hat: Bgr
+    mask: Bgr | None
+    glasses: str
+    """One of 'none', 'frame', 'dark'."""
+    beard: bool
+    phase: float
+    """Where the uneven edge of the hair starts, radians."""
+    scale: float
+    """Size against HALF_M."""
+
+
+def draw_look(rng: np.random.Generator) -> HeadLook:
+    """Choose how a head looks."""
+    vivid = rng.uniform(20, 235, 3) if rng.random() < 0.5 else np.full(3, rng.uniform(25, 225))
+    masked = rng.random() < 0.12
+    pale = rng.uniform(170, 235)
+    return HeadLook(
+        style=str(rng.choice(STYLES, p=STYLE_SHARES)),
+        skin=vary(SKIN[int(rng.integers(len(SKIN)))], rng, 8.0),
+        hair=vary(HAIR[int(len(HAIR) * rng.random() ** 1.3)], rng, 7.0),
+        hat=vary((float(vivid[0]), float(vivid[1]), float(vivid[2])), rng, 10.0),
+        mask=((pale, pale - 8, pale - 22) if rng.random() < 0.7 else (32.0, 30.0, 30.0))
+        if masked
+        else None,
+        glasses=str(rng.choice(["none", "frame", "dark"], p=[0.78, 0.14, 0.08])),
+        beard=bool(rng.random() < 0.18),
+        phase=float(rng.uniform(0, 6.28)),
+        scale=float(rng.uniform(0.94, 1.08)),
+    )
+
+
+def vary(colour: Bgr, rng: np.random.Generator, spread: float) -> Bgr:
+    """Move a colour a little at random, standard deviation `spread` per channel."""
+    moved = np.clip(np.asarray(colour) + rng.normal(0.0, spread, 3), 4, 250)
+    return float(moved[0]), float(moved[1]), float(moved[2])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sphere:
+    """The unit sphere seen in a square patch; one row of `normals` per pixel."""
+
+    x: npt.NDArray[np.float32]
+    y: npt.NDArray[np.float32]
+    inside: npt.NDArray[np.bool_]
+    normals: npt.NDArray[np.float32]
+    """float32 [side * side, 3], camera axes, z away from the viewer."""
+
+
+@lru_cache(maxsize=64)
+def sphere(side_px: int, taper: float = 0.0) -> Sphere:
+    """Return the sphere of a patch of MARGIN half extents; taper narrows the lower half (a jaw)."""
+    axis = ((np.arange(side_px, dtype=np.float32) + 0.5) / side_px * 2 - 1) * MARGIN
+    x, y = np.meshgrid(axis, axis)
+    x = x / (1 - taper * np.clip(y, 0, 1) ** 2)
+    squared = x * x + y * y
+    depth = np.sqrt(np.clip(1 - squared, 0, None))
+    length = np.sqrt(np.maximum(squared, 1.0))
+    normals = np.stack([x / length, y / length, -depth], axis=-1).reshape(-1, 3)
+    return Sphere(x=x, y=y, inside=squared < 1, normals=normals.astype(np.float32))
+
+
+def extents_m(axes: Floats, scale: float) -> tuple[float, float]:
+    """Return the half width and half height of a head as seen; axes [3, 3] as in `paint_head`."""
+    seen = np.sqrt(((axes * (HALF_M * scale)) ** 2).sum(axis=1))
+    return float(seen[0]), float(seen[1])
+
+
+def paint_head(look: HeadLook, axes: Floats, light: Floats, side_px: int) -> Pixels:
+    """Render a head in a square patch [side, side, 4], BGR multiplied by alpha.
+
+    axes: [3, 3], columns are the head's right, up and forward in camera coordinates.
+    light: [3], unit, towards the light in camera coordinates.
+    """
+    upright = float(np.clip(1 - abs(axes[2, 1]) * 1.3, 0, 1))
+    ball = sphere(side_px, round(0.24 * upright, 1))
+    local = ball.normals @ axes.astype(np.float32)
+    right, up, front = (local[:, i].reshape(side_px, side_px) for i in range(3))
+    solid = ball.inside.copy()
+    kind = np.full((side_px, side_px), _SKIN, np.uint8)
+    _face(look, kind, right, up, front)
+    covered = _cover(look, kind, solid, right, up, front)
+    _ears_and_bun(look, axes, kind, solid)
+    _brim(look, axes, kind, solid, covered)
+    palette = _palette(look)
+    shade = 0.62 + 0.5 * np.clip(ball.normals @ light.astype(np.float32), -0.35, 1)
+    strands = 1 + 0.13 * np.sin(9 * right + 5 * front + look.phase) * np.sin(14 * up + look.phase)
+    tone = shade.reshape(side_px, side_px) * np.where(kind == _HAIR, strands, 1)
+    # The nose and the brow are what gives a face its relief from afar.
+    tone -= np.where(kind == _SKIN, 0.16 * _bump(right, up, front, 0.02, 0.1, 0.22), 0)
+    pixels = palette[kind] * (tone * solid)[:, :, None]
+    alpha = solid.astype(np.uint8) * 255
+    return np.dstack([np.clip(pixels, 0, 255).astype(np.uint8), alpha])
+
+
+def _palette(look: HeadLook) -> npt.NDArray[np.float32]:
+    skin = np.asarray(look.skin)
+    brim = np.asarray(look.hat) * 0.72
+    lips = skin * (0.72, 0.66, 0.9)
+    glass = (30, 26, 24) if look.glasses == "dark" else tuple(skin * 0.45)
+    mask = look.mask or (0.0, 0.0, 0.0)
+    rows = (skin, look.hair, look.hat, skin * 0.25, lips, mask, glass, (225, 225, 228), brim)
+    return np.asarray(rows, np.float32)
+
+
+Plane = npt.NDArray[np.float32]
+
+
+def _bump(right: Plane, up: Plane, front: Plane, x: float, y: float, size: float) -> Plane:
+    """Return a soft spot on the face, 0 to 1, around (x, y)."""
+    distance = ((np.abs(right) - x) ** 2 + (up - y) ** 2) / (size * size)
+    return np.where(front > 0, np.exp(-distance), 0).astype(np.float32)
+
+
+def _face(look: HeadLook, kind: Pixels, right: Plane, up: Plane, front: Plane) -> None:
+    ahead = front > 0.2
+    across = np.abs(right)
+    eye = ahead & (np.abs(across - 0.36) < 0.17) & (np.abs(up - 0.1) < 0.07)
+    brow = ahead & (np.abs(across - 0.37) < 0.22) & (np.abs(up - 0.27) < 0.045)
+    mouth = ahead & (across < 0.27) & (np.abs(up + 0.5) < 0.06)
+    nostril = ahead & (across < 0.15) & (np.abs(up + 0.22) < 0.045)
+    kind[eye] = _DARK
+    kind[brow] = _HAIR
+    kind[mouth | nostril] = _LIPS
+    if look.beard:
+        kind[(front > 0.0) & (up < -0.34) & ~mouth] = _HAIR
+    if look.glasses != "none":
+        lens = ahead & (np.abs(across - 0.36) < 0.25) & (np.abs(up - 0.08) < 0.16)
+        if look.glasses == "frame":
+            lens &= (np.abs(np.abs(across - 0.36) - 0.22) < 0.05) | (np.abs(up - 0.2) < 0.05)
+        temple = (np.abs(up - 0.16) < 0.04) & (across > 0.5) & (front > -0.1)
+        kind[lens | temple] = _GLASS
+    if look.mask is not None:
+        kind[(up < -0.02) & (front > 0.22) & (up > -0.85)] = _MASK
+
+
+def _cover(
+    look: HeadLook, kind: Pixels, solid: npt.NDArray[np.bool_], right: Plane, up: Plane,
+    front: Plane,
+) -> npt.NDArray[np.bool_]:  # fmt: skip
+    """Put hair and headgear on; returns where headgear is."""
+    style = look.style
+    edge = 0.05 * np.sin(6 * right + look.phase)
+    low = {"long": -1.0, "scarf": -1.1, "hood": -1.1, "ring": -0.4}.get(style, -0.5)
+    # The hairline runs from the forehead past the temples to behind the ears.
+    line = np.interp(up, [-1.0, -0.3, 0.1, 0.5, 0.62], [0.0, 0.02, 0.18, 0.55, 1.1]) + edge
+    if style == "fringe":
+        line = np.interp(up, [-1.0, -0.3, 0.1, 0.3, 0.34], [0.2, 0.3, 0.42, 0.6, 1.1]) + edge
+    if style == "ring":
+        line = np.where(up > 0.5, -2.0, line - 0.1)
+    hair = (front < line) & (up > low)
+    if style == "bald":
+        kind[hair & (up < 0.3) & (front < -0.2)] = _SKIN
+        hair[:] = False
+    kind[hair] = _HAIR
+    if style in ("hood", "scarf"):
+        gear = (front < np.interp(up, [-1, -0.55, 0.3, 0.6], [1.1, 0.5, 0.6, 1.1])) | (up < -0.72)
+    elif style in ("cap", "brim", "beanie"):
+        gear = up > {"cap": 0.36, "brim": 0.38, "beanie": 0.22}[style] + 0.12 * (front - 0.4)
+    elif style == "helmet":
+        gear = (up > 0.3) | ((front < 0.1) & (up > -0.3))
+    else:
+        return np.zeros_like(solid)
+    kind[gear] = _HAT
+    return np.asarray(gear & solid)
+
+
+def _spot(axes: Floats, point: tuple[float, float, float], side_px: int) -> tuple[int, int, float]:
+    """Project a point in head half extents to patch pixels (x, y) and its depth."""
+    seen = axes @ (np.asarray(point) * HALF_M)
+    half_w, half_h = extents_m(axes, 1.0)
+    unit = side_px / (2 * MARGIN)
+    x, y = side_px / 2 + seen[0] / half_w * unit, side_px / 2 + seen[1] / half_h * unit
+    return int(round(x)), int(round(y)), float(seen[2])
+
+
+def _ears_and_bun(
+    look: HeadLook, axes: Floats, kind: Pixels, solid: npt.NDArray[np.bool_]
+) -> None:
+    side_px = len(kind)
+    unit = side_px / (2 * MARGIN)
+    spots: list[tuple[tuple[float, float, float], float, int]] = []
+    if look.style in ("short", "bald", "ring", "bun", "cap", "beanie", "brim"):
+        spots += [((-1.04, 0.0, -0.08), 0.17, _SKIN), ((1.04, 0.0, -0.08), 0.17, _SKIN)]
+    if look.style == "bun":
+        spots.append(((0.0, 0.75, -0.95), 0.42, _HAIR))
+    if look.style == "afro":
+        spots.append(((0.0, 0.3, -0.3), 1.28, _HAIR))
+    if look.style == "hood":
+        spots.append(((0.0, 0.1, -0.2), 1.14, _HAT))
+    for point, radius, what in spots:
+        x, y, depth = _spot(axes, point, side_px)
+        disc = np.zeros_like(kind)
+        cv2.circle(disc, (x, y), max(1, round(radius * unit)), 1, cv2.FILLED)
+        over = disc.astype(bool)
+        if depth > -0.02 or radius > 1:
+            over &= ~solid
+        kind[over] = what
+        solid |= over
+
+
+def _brim(
+    look: HeadLook, axes: Floats, kind: Pixels, solid: npt.NDArray[np.bool_],
+    covered: npt.NDArray[np.bool_],
+) -> None:  # fmt: skip
+    if look.style not in ("cap", "brim"):
+        return
+    side_px = len(kind)
+    wide = look.style == "brim"
+    turn = np.linspace(-np.pi, np.pi, 25) if wide else np.linspace(-1.15, 1.15, 11)
+    radius = 1.62 if wide else 1.55
+    ring = [(radius * np.sin(a), 0.34 if wide else 0.36, radius * np.cos(a)) for a in turn]
+    if not wide:
+        ring += [(0.95 * np.sin(a), 0.42, 0.95 * np.cos(a)) for a in turn[::-1]]
+    corners = np.array([_spot(axes, point, side_px)[:2] for point in ring], np.int32)
+    disc = np.zeros_like(kind)
+    cv2.fillPoly(disc, [corners], 1)
+    over = disc.astype(bool)
+    faces_viewer = axes[2, 2] < 0.1
+    over &= ~covered if (wide or faces_viewer) else ~solid
+    kind[over] = _BRIM
+    solid |= over

@@ -1,0 +1,1 @@
+"""The rulers: average precision of detections, parameters and MACs of a graph."""

@@ -1,0 +1,121 @@
+"""The interface of everything that can run a network, and its implementation on onnxruntime CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ArtifactError
+from .contract import DetectorContract
+from .encodings import Encoding, load_activation_encodings
+from .images import normalise
+
+Precision = Literal["float", "int8"]
+GRAPHS: dict[Precision, str] = {"float": "float.onnx", "int8": "int8.onnx"}
+
+
+class Backend:
+    """Something that runs a network on one picture.
+
+    A subclass implements `run`; it may be used from one thread at a time.
+    """
+
+    name: str = "?"
+
+    def run(self, pixels: npt.NDArray[np.uint8]) -> Mapping[str, npt.NDArray[Any]]:
+        """Return every output by name, NHWC, float32 or uint8 codes, for pixels [1, h, w, 3]."""
+        raise NotImplementedError
+
+    def run_float(self, pixels: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[np.float32]]:
+        """Return every output by name, NHWC float32, codes turned into real numbers."""
+        return {
+            name: self.encodings[name].dequantize(value) if value.dtype == np.uint8 else value
+            for name, value in self.run(pixels).items()
+        }
+
+    @property
+    def encodings(self) -> Mapping[str, Encoding]:
+        """Return the encodings of the outputs that are codes."""
+        return {}
+
+    def close(self) -> None:
+        """Let go of the process, session or device behind it; twice does no harm."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def graph_path(bundle: Path, precision: Precision) -> Path:
+    """Return the ONNX file of a precision; ArtifactError where the bundle does not have it."""
+    path = bundle / GRAPHS[precision]
+    if not path.is_file():
+        verb = "export" if precision == "float" else "quantize"
+        raise ArtifactError(f"{path} is missing: make it with `hexdet {verb}`")
+    return path
+
+
+def output_encodings(
+    bundle: Path, contract: DetectorContract, precision: Precision
+) -> dict[str, Encoding]:
+    """Return the encodings of the outputs of a bundle's graph, empty for the float one."""
+    if precision == "float":
+        return {}
+    known = load_activation_encodings(bundle)
+    missing = [name for name in contract.output_shapes() if name not in known]
+    if missing:
+        raise ArtifactError(f"{bundle}/encodings.json lacks the output {missing[0]}: quantize again")
+    return {name: known[name] for name in contract.output_shapes()}
+
+
+class CpuBackend(Backend):
+    """A bundle's float or integer graph on onnxruntime's CPU provider: the reference."""
+
+    def __init__(
+        self,
+        bundle: Path,
+        contract: DetectorContract,
+        precision: Precision,
+        *,
+        threads: int | None = None,
+    ) -> None:
+        import onnxruntime
+
+        self.name = f"{precision} on onnxruntime CPU"
+        self._contract = contract
+        self._precision = precision
+        self._encodings = output_encodings(bundle, contract, precision)
+        options = onnxruntime.SessionOptions()
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        path = graph_path(bundle, precision)
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's own exceptions share no other base
+            raise ArtifactError(f"onnxruntime cannot load {path}: {error}") from error
+        self._outputs = [value.name for value in self._session.get_outputs()]
+
+    @property
+    def encodings(self) -> Mapping[str, Encoding]:
+        """Return the encodings of the outputs."""
+        return self._encodings
+
+    def run(self, pixels: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
+        """Return the outputs of the graph for pixels uint8 [1, h, w, 3]."""
+        image = normalise(pixels, self._contract.input) if self._precision == "float" else pixels
+        values = self._session.run(self._outputs, {"image": image})
+        return dict(zip(self._outputs, values, strict=True))

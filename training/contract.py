@@ -1,0 +1,42 @@
+"""From a recipe to the contract: which outputs the network has and which anchors lie under them."""
+
+from __future__ import annotations
+
+from ..recipe import Recipe
+from ..runtime.contract import DetectorContract, InputSpec, Level, Thresholds
+from .networks import strides_of
+
+
+def contract_of(recipe: Recipe) -> DetectorContract:
+    """Return the contract of the recipe's network.
+
+    Raises RecipeError where the network is unknown or has another number of levels.
+    """
+    section = recipe.network
+    strides = strides_of(section.name, levels=len(section.anchors))
+    levels = tuple(
+        Level(
+            stride=stride,
+            rows=-(-section.height // stride),  # every stride-2 convolution rounds up
+            columns=-(-section.width // stride),
+            anchors=anchors,
+            scores=f"scores_{stride}",
+            boxes=f"boxes_{stride}",
+        )
+        for stride, anchors in zip(strides, section.anchors, strict=True)
+    )
+    return DetectorContract(
+        name=recipe.name,
+        network=section.name,
+        classes=recipe.classes,
+        input=InputSpec(
+            width=section.width, height=section.height, mean=section.mean, std=section.std
+        ),
+        levels=levels,
+        variances=section.variances,
+        thresholds=Thresholds(
+            score=recipe.evaluation.default_score,
+            nms_iou=recipe.evaluation.nms_iou,
+            max_detections=recipe.evaluation.max_detections,
+        ),
+    )

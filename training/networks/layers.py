@@ -1,0 +1,70 @@
+"""The two building blocks of the MobileNet family: convolution + norm + ReLU6, inverted residual."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+
+class ConvBlock(nn.Module):
+    """Convolution without bias, batch norm, and ReLU6 where `activate` is set."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        kernel: int,
+        stride: int = 1,
+        groups: int = 1,
+        activate: bool = True,
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False
+        )
+        self.norm: nn.Module = nn.BatchNorm2d(outputs)
+        self.act: nn.Module = nn.ReLU6(inplace=True) if activate else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the activation, [n, outputs, h / stride, w / stride]."""
+        out: Tensor = self.act(self.norm(self.conv(x)))
+        return out
+
+    def fold(self) -> None:
+        """Fold the batch norm into the convolution; the block must be in evaluation mode."""
+        if isinstance(self.norm, nn.BatchNorm2d):
+            self.conv = fuse_conv_bn_eval(self.conv, self.norm)
+            self.norm = nn.Identity()
+
+
+class InvertedResidual(nn.Module):
+    """Expand by a 1x1, filter by a depthwise 3x3, project by a linear 1x1.
+
+    Source: MobileNetV2, arXiv 1801.04381, table 1.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, stride: int, hidden: int) -> None:
+        super().__init__()
+        self.residual = stride == 1 and inputs == outputs
+        self.expand: nn.Module = (
+            nn.Identity() if hidden == inputs else ConvBlock(inputs, hidden, kernel=1)
+        )
+        self.depthwise = ConvBlock(hidden, hidden, kernel=3, stride=stride, groups=hidden)
+        self.project = ConvBlock(hidden, outputs, kernel=1, activate=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the block's output, [n, outputs, h / stride, w / stride]."""
+        return self.from_expanded(x, self.expand(x))
+
+    def from_expanded(self, x: Tensor, expanded: Tensor) -> Tensor:
+        """Return the block's output given its expanded activation, so that both can be used."""
+        out: Tensor = self.project(self.depthwise(expanded))
+        return x + out if self.residual else out
+
+
+def fold_batch_norms(module: nn.Module) -> None:
+    """Fold every batch norm of an evaluation-mode network into its convolution, in place."""
+    for child in module.modules():
+        if isinstance(child, ConvBlock):
+            child.fold()

@@ -1,0 +1,85 @@
+"""The shape every SSD here has: feature maps in, raw scores and deltas per level out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadSpec:
+    """What the heads of a network must predict.
+
+    scores: score channels an anchor (classes, and the background with softmax).
+    anchors: anchors a cell, for every level, finest first.
+    """
+
+    scores: int
+    anchors: tuple[int, ...]
+
+
+class SSD(nn.Module):
+    """A detector whose `forward` returns what the DSP computes, and nothing more.
+
+    A network derives from this class and gives its strides (finest first), features and heads.
+    """
+
+    strides: ClassVar[tuple[int, ...]]
+
+    def __init__(self, spec: HeadSpec) -> None:
+        super().__init__()
+        self.features, channels = self.make_features()
+        levels = list(zip(channels, spec.anchors, strict=True))
+        self.score_heads = nn.ModuleList(self.make_head(c, n * spec.scores) for c, n in levels)
+        self.box_heads = nn.ModuleList(self.make_head(c, n * 4) for c, n in levels)
+        initialise(self)
+        for head in self.score_heads:
+            bias_to_background(last_convolution(head), spec.scores)
+
+    def make_features(self) -> tuple[nn.Module, list[int]]:
+        """Return the module that gives the feature maps, finest first, and their channels."""
+        raise NotImplementedError
+
+    def make_head(self, channels: int, outputs: int) -> nn.Module:
+        """Return the head of one level, ending in a convolution with a bias."""
+        raise NotImplementedError
+
+    def forward(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Return raw scores and deltas per level from a normalised image, float32 [n, 3, h, w].
+
+        scores: [n, anchors * classes, rows, columns] a level; the channels of one anchor are
+            adjacent. deltas: [n, anchors * 4, rows, columns], (dx, dy, dw, dh) an anchor.
+        """
+        maps: list[Tensor] = self.features(image)
+        scores = [head(m) for head, m in zip(self.score_heads, maps, strict=True)]
+        deltas = [head(m) for head, m in zip(self.box_heads, maps, strict=True)]
+        return scores, deltas
+
+
+def last_convolution(module: nn.Module) -> nn.Conv2d:
+    """Return the convolution that a head ends in."""
+    return [m for m in module.modules() if isinstance(m, nn.Conv2d)][-1]
+
+
+def initialise(module: nn.Module) -> None:
+    """Draw the convolutions' weights as MobileNetV2's published training does."""
+    for child in module.modules():
+        if isinstance(child, nn.Conv2d):
+            nn.init.kaiming_normal_(child.weight, mode="fan_out")
+            if child.bias is not None:
+                nn.init.zeros_(child.bias)
+
+
+def bias_to_background(head: nn.Conv2d, scores: int, prior: float = 0.01) -> None:
+    """Start a softmax score head so that every anchor says background with 1 - `prior`.
+
+    Source: focal loss, arXiv 1708.02002, section 3.3, carried over from sigmoid to softmax.
+    """
+    assert head.bias is not None
+    nn.init.normal_(head.weight, std=0.01)
+    bias = head.bias.detach().view(-1, scores)
+    bias.zero_()
+    bias[:, 0] = math.log((1 - prior) / prior * (scores - 1))
