@@ -197,7 +197,7 @@ def load_recipe(name_or_path: str, overrides: Iterable[str] = ()) -> Recipe:
         raise RecipeError(f"{path} must hold sections (key: value), not a {type(content).__name__}")
     content.setdefault("name", path.stem)
     for override in overrides:
-        _override(content, override)
+        apply_override(content, override)
     return parse_recipe(content, str(path))
 
 
@@ -212,7 +212,8 @@ def parse_recipe(content: dict[str, Any], source: str) -> Recipe:
         raise RecipeError(f"{source}: " + "; ".join(_say(e) for e in error.errors())) from error
 
 
-def _override(content: dict[str, Any], override: str) -> None:
+def apply_override(content: dict[str, Any], override: str) -> None:
+    """Set one value of a recipe that is not parsed yet, as `section.key=value` says."""
     key, separator, value = override.partition("=")
     if not separator or not key.strip():
         raise RecipeError(f"--set {override!r} must be of the form section.key=value")

@@ -1,8 +1,9 @@
-"""The scene camera: where the ground, the people and the things of a `Scenes` picture fall in it."""
+"""The camera of a `Scenes` picture: where in it the ground, the people and the things fall."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -37,7 +38,7 @@ class Camera:
     reach_m: float
     """Distance at which people are usually seen by this camera."""
 
-    @property
+    @cached_property
     def rotation(self) -> Floats:
         """Return the world to camera rotation, [3, 3]."""
         s, c = np.sin(self.pitch_rad), np.cos(self.pitch_rad)
@@ -50,27 +51,30 @@ class Camera:
 
     def to_camera(self, points_m: Floats) -> Floats:
         """Turn world points [n, 3] into camera coordinates [n, 3], metres."""
-        return np.asarray((points_m - (0.0, self.height_m, 0.0)) @ self.rotation.T, np.float64)
+        return np.asarray(points_m @ self.rotation.T + self._shift_m, np.float64)
+
+    @cached_property
+    def _shift_m(self) -> Floats:
+        return np.asarray(self.rotation @ np.array([0.0, -self.height_m, 0.0]), np.float64)
 
     def to_pixels(self, points_cam: Floats) -> Floats:
         """Project camera points [n, 3] in front of the camera to pixels [n, 2]."""
         scale = self.focal_px / np.maximum(points_cam[:, 2:], NEAR_M / 2)
-        return np.asarray(points_cam[:, :2] * scale, np.float64) + self.centre_px
+        return np.asarray(points_cam[:, :2] * scale + self._centre, np.float64)
 
-    @property
-    def centre_px(self) -> tuple[float, float]:
-        """Return the principal point (x, y)."""
-        return self.width_px / 2, self.height_px / 2
+    @cached_property
+    def _centre(self) -> Floats:
+        return np.array([self.width_px / 2, self.height_px / 2])
 
     def outline(self, points_m: Floats) -> Floats:
         """Project a world polygon [n, 3], cut at the near plane, to pixels [m, 2]; m may be 0."""
         cam = self.to_camera(points_m)
-        if (cam[:, 2] < NEAR_M).any():
+        if cam[:, 2].min() < NEAR_M:
             cam = _cut_near(cam)
         if len(cam) < 3:
             return np.zeros((0, 2))
         # Far outside values would overflow the fixed-point coordinates of the polygon filler.
-        return np.clip(self.to_pixels(cam), -4000.0, 4000.0)
+        return np.minimum(np.maximum(self.to_pixels(cam), -4000.0), 4000.0)
 
     def scale_px(self, point_m: Floats) -> float:
         """Return pixels per metre at a world point [3]."""
@@ -90,10 +94,10 @@ def _cut_near(cam: Floats) -> Floats:
 
 
 def draw_camera(rng: np.random.Generator) -> Camera:
-    """Choose a camera whose usual head is 15 to 75 px in the 300x300 picture."""
+    """Choose a camera whose usual head is 25 to 105 px high in the 300x300 picture."""
     width_px, height_px = FRAMES_PX[int(rng.integers(len(FRAMES_PX)))]
     focal_px = width_px * float(np.exp(rng.uniform(np.log(0.65), np.log(1.9))))
-    side_px = float(np.exp(rng.uniform(np.log(15.0), np.log(72.0)))) * height_px / 300
+    side_px = float(np.exp(rng.uniform(np.log(25.0), np.log(105.0)))) * height_px / 300
     reach_m = focal_px * HEAD_M / side_px
     pitch_rad = float(np.deg2rad(rng.choice([4.0, 14.0, 26.0, 38.0], p=[0.2, 0.35, 0.3, 0.15])))
     pitch_rad += float(np.deg2rad(rng.uniform(-3.0, 9.0)))
@@ -173,7 +177,13 @@ class Canvas:
         """Lay a patch [h, w, 4], BGR multiplied by its alpha, inside the picture."""
         height, width = patch.shape[:2]
         place = self.image[top_px : top_px + height, left_px : left_px + width]
-        rest = cv2.bitwise_not(patch[:, :, 3])
+        rest = cv2.bitwise_not(patch[:, :, 3]).astype(np.uint8, copy=False)
         kept = cv2.multiply(place, cv2.merge([rest, rest, rest]), scale=1 / 255)
-        place[:] = cv2.add(kept, patch[:, :, :3])
-        self.heads[top_px : top_px + height, left_px : left_px + width][rest < 128] = 0
+        cv2.add(kept, cv2.cvtColor(patch, cv2.COLOR_BGRA2BGR), dst=place)
+        shown = self.heads[top_px : top_px + height, left_px : left_px + width]
+        cv2.bitwise_and(shown, _half(rest), dst=shown)
+
+
+def _half(rest: Pixels) -> Pixels:
+    """Return 255 where more than half of what lies behind shows through, else 0."""
+    return np.asarray(cv2.threshold(rest, 127, 255, cv2.THRESH_BINARY)[1], np.uint8)

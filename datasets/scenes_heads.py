@@ -13,8 +13,8 @@ from .scenes_camera import Bgr, Floats, Pixels
 
 HALF_M = np.array([0.077, 0.116, 0.098])
 """Half extents of a head: across, up, front to back."""
-MARGIN = 1.75
-"""Half side of a head patch in head half extents: room for brims and buns."""
+ROOMY = {"cap": 1.75, "brim": 1.75, "bun": 1.6, "afro": 1.6}
+"""Half side of a head patch in head half extents where brims or buns need more than usual."""
 SKIN: tuple[Bgr, ...] = (
     (190, 205, 238), (165, 186, 226), (140, 168, 214), (118, 146, 198), (96, 124, 176),
     (74, 100, 150), (56, 78, 122), (42, 58, 92), (34, 44, 70),
@@ -89,16 +89,22 @@ class Sphere:
 
 
 @lru_cache(maxsize=64)
-def sphere(side_px: int, taper: float = 0.0) -> Sphere:
-    """Return the sphere of a patch of MARGIN half extents; taper narrows the lower half (a jaw)."""
-    axis = ((np.arange(side_px, dtype=np.float32) + 0.5) / side_px * 2 - 1) * MARGIN
+def sphere(side_px: int, margin: float, taper: float = 0.0) -> Sphere:
+    """Return the sphere in a patch of `margin` radii; taper narrows the lower half (a jaw)."""
+    axis = ((np.arange(side_px, dtype=np.float32) + 0.5) / side_px * 2 - 1) * np.float32(margin)
     x, y = np.meshgrid(axis, axis)
     x = x / (1 - taper * np.clip(y, 0, 1) ** 2)
     squared = x * x + y * y
     depth = np.sqrt(np.clip(1 - squared, 0, None))
     length = np.sqrt(np.maximum(squared, 1.0))
     normals = np.stack([x / length, y / length, -depth], axis=-1).reshape(-1, 3)
+    x, y = x.astype(np.float32), y.astype(np.float32)
     return Sphere(x=x, y=y, inside=squared < 1, normals=normals.astype(np.float32))
+
+
+def margin_of(look: HeadLook) -> float:
+    """Return the half side of the head's patch in head half extents."""
+    return ROOMY.get(look.style, 1.22)
 
 
 def extents_m(axes: Floats, scale: float) -> tuple[float, float]:
@@ -114,24 +120,30 @@ def paint_head(look: HeadLook, axes: Floats, light: Floats, side_px: int) -> Pix
     light: [3], unit, towards the light in camera coordinates.
     """
     upright = float(np.clip(1 - abs(axes[2, 1]) * 1.3, 0, 1))
-    ball = sphere(side_px, round(0.24 * upright, 1))
+    margin = margin_of(look)
+    ball = sphere(side_px, margin, round(0.24 * upright, 1))
     local = ball.normals @ axes.astype(np.float32)
     right, up, front = (local[:, i].reshape(side_px, side_px) for i in range(3))
     solid = ball.inside.copy()
     kind = np.full((side_px, side_px), _SKIN, np.uint8)
-    _face(look, kind, right, up, front)
+    if axes[2, 2] < 0.8:
+        _face(look, kind, right, up, front)
     covered = _cover(look, kind, solid, right, up, front)
-    _ears_and_bun(look, axes, kind, solid)
+    _knobs(look, axes, kind, solid)
     _brim(look, axes, kind, solid, covered)
     palette = _palette(look)
-    shade = 0.62 + 0.5 * np.clip(ball.normals @ light.astype(np.float32), -0.35, 1)
-    strands = 1 + 0.13 * np.sin(9 * right + 5 * front + look.phase) * np.sin(14 * up + look.phase)
-    tone = shade.reshape(side_px, side_px) * np.where(kind == _HAIR, strands, 1)
-    # The nose and the brow are what gives a face its relief from afar.
-    tone -= np.where(kind == _SKIN, 0.16 * _bump(right, up, front, 0.02, 0.1, 0.22), 0)
-    pixels = palette[kind] * (tone * solid)[:, :, None]
-    alpha = solid.astype(np.uint8) * 255
-    return np.dstack([np.clip(pixels, 0, 255).astype(np.uint8), alpha])
+    shade = 0.58 + 0.56 * np.clip(ball.normals @ light.astype(np.float32), -0.45, 1)
+    strands = 1 + 0.09 * np.sin(16 * right + 3 * front * up + look.phase)
+    tone = shade.reshape(side_px, side_px) * np.where(kind == _HAIR, strands, np.float32(1))
+    # Dark eye sockets and a bright nose are what gives a face its relief from afar.
+    if axes[2, 2] < 0.5:
+        sockets = _bump(right, up, front, 0.36, 0.14, 0.2)
+        nose = _bump(right, up, front, 0.0, -0.12, 0.14)
+        tone -= (kind == _SKIN) * (np.float32(0.2) * sockets - np.float32(0.14) * nose)
+    patch = np.empty((side_px, side_px, 4), np.uint8)
+    patch[:, :, :3] = np.clip(palette[kind] * (tone * solid)[:, :, None], 0, 255)
+    patch[:, :, 3] = solid * np.uint8(255)
+    return patch
 
 
 def _palette(look: HeadLook) -> npt.NDArray[np.float32]:
@@ -150,7 +162,7 @@ Plane = npt.NDArray[np.float32]
 def _bump(right: Plane, up: Plane, front: Plane, x: float, y: float, size: float) -> Plane:
     """Return a soft spot on the face, 0 to 1, around (x, y)."""
     distance = ((np.abs(right) - x) ** 2 + (up - y) ** 2) / (size * size)
-    return np.where(front > 0, np.exp(-distance), 0).astype(np.float32)
+    return np.asarray(np.clip(1 - 0.6 * distance, 0, 1) * (front > 0), np.float32)
 
 
 def _face(look: HeadLook, kind: Pixels, right: Plane, up: Plane, front: Plane) -> None:
@@ -206,23 +218,26 @@ def _cover(
     return np.asarray(gear & solid)
 
 
-def _spot(axes: Floats, point: tuple[float, float, float], side_px: int) -> tuple[int, int, float]:
+def _spot(
+    axes: Floats, point: tuple[float, float, float], side_px: int, margin: float
+) -> tuple[int, int, float]:
     """Project a point in head half extents to patch pixels (x, y) and its depth."""
     seen = axes @ (np.asarray(point) * HALF_M)
     half_w, half_h = extents_m(axes, 1.0)
-    unit = side_px / (2 * MARGIN)
+    unit = side_px / (2 * margin)
     x, y = side_px / 2 + seen[0] / half_w * unit, side_px / 2 + seen[1] / half_h * unit
     return int(round(x)), int(round(y)), float(seen[2])
 
 
-def _ears_and_bun(
-    look: HeadLook, axes: Floats, kind: Pixels, solid: npt.NDArray[np.bool_]
-) -> None:
+def _knobs(look: HeadLook, axes: Floats, kind: Pixels, solid: npt.NDArray[np.bool_]) -> None:
     side_px = len(kind)
-    unit = side_px / (2 * MARGIN)
+    margin = margin_of(look)
+    unit = side_px / (2 * margin)
     spots: list[tuple[tuple[float, float, float], float, int]] = []
     if look.style in ("short", "bald", "ring", "bun", "cap", "beanie", "brim"):
         spots += [((-1.04, 0.0, -0.08), 0.17, _SKIN), ((1.04, 0.0, -0.08), 0.17, _SKIN)]
+    if look.mask is None:
+        spots.append(((0.0, -0.2, 1.03), 0.12, _SKIN))
     if look.style == "bun":
         spots.append(((0.0, 0.75, -0.95), 0.42, _HAIR))
     if look.style == "afro":
@@ -230,7 +245,7 @@ def _ears_and_bun(
     if look.style == "hood":
         spots.append(((0.0, 0.1, -0.2), 1.14, _HAT))
     for point, radius, what in spots:
-        x, y, depth = _spot(axes, point, side_px)
+        x, y, depth = _spot(axes, point, side_px, margin)
         disc = np.zeros_like(kind)
         cv2.circle(disc, (x, y), max(1, round(radius * unit)), 1, cv2.FILLED)
         over = disc.astype(bool)
@@ -253,7 +268,9 @@ def _brim(
     ring = [(radius * np.sin(a), 0.34 if wide else 0.36, radius * np.cos(a)) for a in turn]
     if not wide:
         ring += [(0.95 * np.sin(a), 0.42, 0.95 * np.cos(a)) for a in turn[::-1]]
-    corners = np.array([_spot(axes, point, side_px)[:2] for point in ring], np.int32)
+    corners = np.array(
+        [_spot(axes, point, side_px, margin_of(look))[:2] for point in ring], np.int32
+    )
     disc = np.zeros_like(kind)
     cv2.fillPoly(disc, [corners], 1)
     over = disc.astype(bool)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
 from .scenes_camera import NEAR_M, Bgr, Canvas, Floats, Pixels
-from .scenes_heads import MARGIN, HeadLook, draw_look, extents_m, paint_head, vary
-from .scenes_sensor import grain_crop
+from .scenes_heads import HeadLook, draw_look, extents_m, margin_of, paint_head, vary
+from .scenes_sensor import cloth_crop
 
 CLOTHES: tuple[Bgr, ...] = (
     (36, 34, 34), (60, 56, 54), (96, 92, 90), (150, 148, 146), (215, 214, 212), (92, 52, 30),
@@ -91,7 +91,9 @@ def joints(person: Person) -> dict[str, Floats]:
     drop = 0.24 * tall if person.sitting else 0.0
 
     def at(across: float, high: float, forward: float) -> Floats:
-        return np.asarray(foot + side * (across * tall) + up * (high * tall) + ahead * (forward * tall))
+        return np.asarray(
+            foot + side * (across * tall) + up * (high * tall) + ahead * (forward * tall)
+        )
 
     points: dict[str, Floats] = {}
     low = -drop / tall
@@ -117,7 +119,7 @@ def joints(person: Person) -> dict[str, Floats]:
         points["right wrist"] = at(wide * 0.85, 0.82 + low, 0.15)
     points["waist"] = at(0.0, 0.6 + low, 0.0)
     points["neck"] = at(0.0, 0.83 + low, 0.005)
-    points["head"] = at(0.0, 0.0, 0.02) + up * (0.855 * tall - drop + 0.115)
+    points["head"] = at(0.0, 0.0, 0.02) + up * (0.842 * tall - drop + 0.112)
     points["back"] = at(0.0, 0.7 + low, -0.1)
     points["bag"] = at(wide * 1.3, 0.46 + low, 0.0)
     points["dome"] = at(0.05, 1.12 + low, 0.05)
@@ -132,32 +134,63 @@ class _Patch:
     left_px: int
     top_px: int
     zoom: int
-
-    def place(self, point_px: Floats) -> tuple[int, int]:
-        x = (point_px[0] - self.left_px) * self.zoom * 16
-        y = (point_px[1] - self.top_px) * self.zoom * 16
-        return int(np.clip(x, -9e5, 9e5)), int(np.clip(y, -9e5, 9e5))
+    _limbs: list[tuple[float, ...]] = field(default_factory=list)
+    _shapes: list[tuple[Bgr, list[Floats] | None]] = field(default_factory=list)
+    """What is to be drawn, in order: a colour and a polygon, or None for the next limb."""
 
     def limb(self, a: Floats, b: Floats, ra_px: float, rb_px: float, colour: Bgr) -> None:
-        """Draw a tapered limb with a lit flank from pixel a to pixel b."""
-        along = b - a
-        length = max(float(np.hypot(along[0], along[1])), 1e-6)
-        normal = np.array([-along[1], along[0]]) / length
-        for grow, tone in ((1.0, 0.74), (0.66, 1.0)):
-            paint = (colour[0] * tone, colour[1] * tone, colour[2] * tone, 255.0)
-            shift = np.array([-0.22, -0.12]) * (1 - grow) * 2 * ra_px
-            ends = [a + normal * ra_px * grow, b + normal * rb_px * grow,
-                    b - normal * rb_px * grow, a - normal * ra_px * grow]  # fmt: skip
-            quad = np.array([self.place(end + shift) for end in ends], np.int32)
-            cv2.fillConvexPoly(self.pixels, quad, paint, cv2.LINE_8, 4)
-            for centre, radius in ((a, ra_px), (b, rb_px)):
-                size = max(1, int(radius * grow * self.zoom * 16))
-                spot = self.place(centre + shift)
-                cv2.circle(self.pixels, spot, size, paint, cv2.FILLED, cv2.LINE_8, 4)
+        """Add a tapered limb with round ends and a lit flank from pixel a to pixel b."""
+        self._limbs.append((a[0], a[1], b[0], b[1], ra_px, rb_px))
+        self._shapes.append((colour, None))
 
     def fill(self, points_px: list[Floats], colour: Bgr) -> None:
-        corners = np.array([self.place(point) for point in points_px], np.int32)
-        cv2.fillPoly(self.pixels, [corners], (*colour, 255.0), cv2.LINE_8, 4)
+        """Add a polygon given in picture pixels."""
+        self._shapes.append((colour, points_px))
+
+    def draw(self) -> None:
+        """Draw what was added; all limbs are computed at once, which is what makes it fast."""
+        unit = self.zoom * 16
+        limbs = np.array(self._limbs)
+        a = (limbs[:, None, 0:2] - (self.left_px, self.top_px)) * unit
+        b = (limbs[:, None, 2:4] - (self.left_px, self.top_px)) * unit
+        along = (b - a)[:, 0]
+        along /= np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-6)[:, None]
+        turn = np.stack([along, along[:, ::-1] * (-1, 1)], axis=1)  # [n, 2, 2]
+        spread = (_ROUND @ turn) * unit  # [n, 14, 2]
+        spread[:, :7] *= limbs[:, 5, None, None]
+        spread[:, 7:] *= limbs[:, 4, None, None]
+        centres = np.concatenate([b.repeat(7, axis=1), a.repeat(7, axis=1)], axis=1)
+        layers = {
+            grow: (centres + spread * grow - limbs[:, 4, None, None] * unit * (1 - grow) * _LIT)
+            .astype(np.int32)
+            for grow in {grow for flank in _FLANKS for grow, _ in flank}
+        }  # fmt: skip
+        radii_px = limbs[:, 4] * self.zoom
+        number = 0
+        for colour, points_px in self._shapes:
+            if points_px is not None:
+                corners = (np.array(points_px) - (self.left_px, self.top_px)) * unit
+                paint = (*colour, 255.0)
+                cv2.fillPoly(self.pixels, [corners.astype(np.int32)], paint, cv2.LINE_8, 4)
+                continue
+            for grow, tone in _FLANKS[int(radii_px[number] > 6) + int(radii_px[number] > 18)]:
+                shade = (colour[0] * tone, colour[1] * tone, colour[2] * tone, 255.0)
+                cv2.fillConvexPoly(self.pixels, layers[grow][number], shade, cv2.LINE_8, 4)
+            number += 1
+
+
+_TURNS = np.concatenate(
+    [np.linspace(-np.pi / 2, np.pi / 2, 7), np.linspace(np.pi / 2, 1.5 * np.pi, 7)]
+)
+_ROUND = np.stack([np.cos(_TURNS), np.sin(_TURNS)], axis=1)
+"""A limb's outline: the first seven points go round its end, the others round its start."""
+_LIT = np.array([0.44, 0.24])
+_FLANKS = (
+    ((1.0, 0.84), (0.62, 1.0)),
+    ((1.0, 0.78), (0.8, 0.89), (0.5, 1.0)),
+    ((1.0, 0.78), (0.9, 0.84), (0.8, 0.89), (0.62, 0.95), (0.5, 1.0), (0.26, 1.05)),
+)
+"""Nested (width, brightness) layers of a limb: thin, middling and thick ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,8 +266,12 @@ def _body(
             patch.limb(knee, ankle, 0.062 * m, 0.05 * m, person.bottom)
             patch.limb(hip, knee, 0.09 * m * person.wide, 0.066 * m, person.bottom)
         elif what == "arm":
-            shoulder, elbow, wrist = (at[f"{side} {name}"] for name in ("shoulder", "elbow", "wrist"))
-            patch.limb(wrist, wrist + (wrist - elbow) * 0.18, 0.036 * m, 0.034 * m, person.look.skin)
+            shoulder, elbow, wrist = (
+                at[f"{side} {name}"] for name in ("shoulder", "elbow", "wrist")
+            )
+            patch.limb(
+                wrist, wrist + (wrist - elbow) * 0.18, 0.036 * m, 0.034 * m, person.look.skin
+            )
             patch.limb(elbow, wrist, 0.046 * m, 0.036 * m, sleeve)
             patch.limb(shoulder, elbow, 0.062 * m * person.wide, 0.048 * m, person.top)
         elif part == "torso":
@@ -245,6 +282,7 @@ def _body(
         else:
             down = np.array([0.0, 0.13 * m])
             patch.limb(at["bag"], at["bag"] + down, 0.1 * m, 0.12 * m, person.accent)
+    patch.draw()
 
 
 def _torso(patch: _Patch, person: Person, at: dict[str, Floats], m: float) -> None:
@@ -256,9 +294,13 @@ def _torso(patch: _Patch, person: Person, at: dict[str, Floats], m: float) -> No
     patch.limb(hips[0], hips[1], wide * 1.1, wide * 1.1, person.bottom)
     # Seen edge-on the shoulders fall together, so the chest has a thickness of its own.
     patch.limb(middle, seat, 0.145 * m * person.wide, 0.13 * m * person.wide, person.top)
-    lower = [seat + (hip - seat) * 1.5 for hip in hips]
-    patch.fill([shoulders[0], shoulders[1], lower[1], lower[0]], person.top)
     patch.limb(shoulders[0], shoulders[1], wide * 0.85, wide * 0.85, person.top)
+    lower = [seat + (hip - seat) * 1.5 for hip in hips]
+    dim = (person.top[0] * 0.9, person.top[1] * 0.9, person.top[2] * 0.9)
+    patch.fill([shoulders[0], shoulders[1], lower[1], lower[0]], dim)
+    inner = [(point * 0.72 + centre * 0.28) for point, centre in
+             zip((*shoulders, *lower[::-1]), (middle, middle, seat, seat), strict=True)]  # fmt: skip
+    patch.fill(inner, person.top)
     if person.pattern == "stripes":
         for step in np.arange(0.08, 0.98, 0.17):
             rows = [top + (low - top) * s for s in (step, step + 0.075)
@@ -296,10 +338,11 @@ def _paste_body(canvas: Canvas, patch: _Patch, person: Person) -> None:
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
     height, width = pixels.shape[:2]
     # Folds of the cloth, from the same grain for everyone but at another place.
-    folds = grain_crop(width, height, int(person.x_m * 977 + person.z_m * 3571))
-    folded = cv2.multiply(pixels[:, :, :3], cv2.merge([folds] * 3), scale=1 / 150)
-    shaded = cv2.min(folded, cv2.merge([pixels[:, :, 3]] * 3))
-    canvas.paste(np.dstack([shaded, pixels[:, :, 3]]), patch.left_px, patch.top_px)
+    folds = cloth_crop(width, height, int(person.x_m * 977 + person.z_m * 3571))
+    blue, green, red, alpha = cv2.split(pixels)
+    folded = [cv2.min(cv2.multiply(c, folds, scale=1 / 128), alpha) for c in (blue, green, red)]
+    shaded = cv2.merge([*folded, alpha]).astype(np.uint8)
+    canvas.paste(shaded, patch.left_px, patch.top_px)
 
 
 def _head_axes(person: Person, head_cam: Floats, rotation: Floats) -> Floats:
@@ -308,10 +351,11 @@ def _head_axes(person: Person, head_cam: Floats, rotation: Floats) -> Floats:
     right = (np.cos(turn), 0.0, -np.sin(turn))
     up = (np.sin(down) * np.sin(turn), np.cos(down), np.sin(down) * np.cos(turn))
     front = (np.sin(turn) * np.cos(down), -np.sin(down), np.cos(turn) * np.cos(down))
-    ray = head_cam / np.linalg.norm(head_cam)
-    across = np.cross((0.0, 1.0, 0.0), ray)
-    across /= np.linalg.norm(across)
-    view = np.stack([across, np.cross(ray, across), ray])
+    x, y, z = head_cam / np.sqrt(head_cam @ head_cam)
+    level = np.hypot(x, z)
+    view = np.array(
+        [[z / level, 0.0, -x / level], [-x * y / level, level, -y * z / level], [x, y, z]]
+    )
     return np.asarray(view @ rotation @ np.array([right, up, front]).T, np.float64)
 
 
@@ -323,10 +367,11 @@ def _paste_head(
     metre_px = camera.focal_px / head_cam[2]
     child = 0.88 if person.tall_m < 1.47 else 1.0
     half_w, half_h = (side * metre_px for side in extents_m(axes, person.look.scale * child))
-    width, height = (max(4, round(2 * MARGIN * half)) for half in (half_w, half_h))
+    margin = margin_of(person.look)
+    width, height = (max(4, round(2 * margin * half)) for half in (half_w, half_h))
     if max(width, height) > 900:
         return None
-    side_px = next((s for s in (36, 56, 84, 120, 168) if s > 1.25 * max(width, height)), 224)
+    side_px = next((s for s in (24, 36, 52, 72, 100, 140) if s > max(width, height)), 190)
     patch = paint_head(person.look, axes, light, side_px)
     shrink = cv2.INTER_AREA if side_px > max(width, height) else cv2.INTER_LINEAR
     patch = cv2.resize(patch, (width, height), interpolation=shrink).astype(np.uint8)

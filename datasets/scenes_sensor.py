@@ -7,7 +7,6 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from .scenes_camera import Camera, Pixels
 
@@ -27,10 +26,24 @@ def grain() -> Pixels:
 
 
 @lru_cache(maxsize=1)
-def _sensor_noise() -> npt.NDArray[np.int16]:
-    """Return a tile [1024, 1024, 3] of white noise with standard deviation 64."""
+def _sensor_noise() -> Pixels:
+    """Return a tile [1024, 1024, 3] of white noise, mean 128, standard deviation 32."""
     rng = np.random.default_rng(21)
-    return np.rint(rng.standard_normal((TILE_PX, TILE_PX, 3)) * 64).astype(np.int16)
+    noise = 128 + rng.standard_normal((TILE_PX, TILE_PX, 3)) * 32
+    return np.asarray(np.clip(np.rint(noise), 0, 255), np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _cloth() -> Pixels:
+    """Return the grain at a third of its contrast, as folds of cloth."""
+    return np.asarray(cv2.convertScaleAbs(grain(), alpha=0.3, beta=128 * 0.7), np.uint8)
+
+
+def cloth_crop(width_px: int, height_px: int, place: int) -> Pixels:
+    """Return a [height, width] piece of cloth, mean 128, chosen by `place`."""
+    left = (place * 37) % (TILE_PX - width_px)
+    top = (place * 101) % (TILE_PX - height_px)
+    return _cloth()[top : top + height_px, left : left + width_px]
 
 
 def grain_crop(width_px: int, height_px: int, place: int) -> Pixels:
@@ -98,9 +111,7 @@ def draw_sensor(rng: np.random.Generator, *, indoor: bool) -> Sensor:
     )
 
 
-def expose(
-    image: Pixels, camera: Camera, sensor: Sensor, rng: np.random.Generator
-) -> Pixels:
+def expose(image: Pixels, camera: Camera, sensor: Sensor, rng: np.random.Generator) -> Pixels:
     """Turn the painted picture into what the camera hands out, uint8 [height, width, 3], BGR."""
     image = _air(image, camera, sensor)
     image = _illuminate(image, sensor)
@@ -114,9 +125,9 @@ def expose(
     left, top = rng.integers(0, TILE_PX - 520, 2)
     noise = _sensor_noise()[top : top + image.shape[0], left : left + image.shape[1]]
     if sensor.mode == "infrared":
-        noise = np.repeat(noise[:, :, :1], 3, axis=2)
-    noise = cv2.multiply(noise, 1.0, scale=sensor.noise / 64).astype(np.int16)
-    image = cv2.add(image, noise, dtype=cv2.CV_8U).astype(np.uint8)
+        noise = cv2.merge([noise[:, :, 0]] * 3).astype(np.uint8)
+    share = sensor.noise / 32
+    image = cv2.addWeighted(image, 1.0, noise, share, -128 * share).astype(np.uint8)
     if sensor.overlay:
         _overlay(image, rng)
     _, coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, sensor.jpeg])
@@ -187,6 +198,6 @@ def _overlay(image: Pixels, rng: np.random.Generator) -> None:
     clock = f"20{rng.integers(12, 27)}-{month:02d}-{day:02d} {hour:02d}:{minute:02d}:{second:02d}"
     low = image.shape[0] - 8
     for text, place in ((clock, (8, 16)), (f"CAM {number:02d}", (image.shape[1] - 70, low))):
-        for colour, thick in (((20, 20, 20), 2), ((240, 240, 240), 1)):
-            cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, colour, thick,
-                        cv2.LINE_AA)  # fmt: skip
+        for colour, shift in (((20, 20, 20), 1), ((240, 240, 240), 0)):
+            where = (place[0] + shift, place[1] + shift)
+            cv2.putText(image, text, where, cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)

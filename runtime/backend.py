@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..errors import ArtifactError
 from .contract import DetectorContract
-from .encodings import Encoding, load_activation_encodings
+from .encodings import Encoding
 from .images import normalise
 
 Precision = Literal["float", "int8"]
@@ -67,17 +67,19 @@ def graph_path(bundle: Path, precision: Precision) -> Path:
     return path
 
 
-def output_encodings(
-    bundle: Path, contract: DetectorContract, precision: Precision
-) -> dict[str, Encoding]:
-    """Return the encodings of the outputs of a bundle's graph, empty for the float one."""
+def output_encodings(contract: DetectorContract, precision: Precision) -> Mapping[str, Encoding]:
+    """Return the encodings of a graph's outputs, empty for the float one.
+
+    Raises ArtifactError where detector.json does not name them all.
+    """
     if precision == "float":
         return {}
-    known = load_activation_encodings(bundle)
-    missing = [name for name in contract.output_shapes() if name not in known]
+    missing = [name for name in contract.output_shapes() if name not in contract.encodings]
     if missing:
-        raise ArtifactError(f"{bundle}/encodings.json lacks the output {missing[0]}: quantize again")
-    return {name: known[name] for name in contract.output_shapes()}
+        raise ArtifactError(
+            f"detector.json of {contract.name} has no encoding of {missing[0]}: quantize again"
+        )
+    return contract.encodings
 
 
 class CpuBackend(Backend):
@@ -96,7 +98,7 @@ class CpuBackend(Backend):
         self.name = f"{precision} on onnxruntime CPU"
         self._contract = contract
         self._precision = precision
-        self._encodings = output_encodings(bundle, contract, precision)
+        self._encodings = output_encodings(contract, precision)
         options = onnxruntime.SessionOptions()
         if threads is not None:
             options.intra_op_num_threads = threads

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import ArtifactError
+from .encodings import Encoding
 from .files import write_text
 
 SCHEMA_VERSION = 1
@@ -62,6 +64,7 @@ class DetectorContract:
     classes: names without the background, label 1 first; with `softmax` the network has one more
         score an anchor, the background, at index 0.
     variances: divisors of the centre and the size deltas.
+    encodings: of the integer graph's outputs by name; empty until the network is quantized.
     """
 
     name: str
@@ -72,6 +75,7 @@ class DetectorContract:
     variances: tuple[float, float] = (0.1, 0.2)
     activation: Literal["softmax", "sigmoid"] = "softmax"
     thresholds: Thresholds = Thresholds()
+    encodings: Mapping[str, Encoding] = field(default_factory=dict)
 
     @property
     def scores_per_anchor(self) -> int:
@@ -135,6 +139,7 @@ def _parse(content: dict[str, Any]) -> DetectorContract:
     return DetectorContract(
         input=InputSpec(**content.pop("input")),
         thresholds=Thresholds(**content.pop("thresholds")),
+        encodings={k: Encoding(**v) for k, v in content.pop("encodings").items()},
         classes=tuple(content.pop("classes")),
         variances=(float(centre), float(size)),
         levels=levels,

@@ -1,0 +1,184 @@
+"""The door: one subcommand a verb. Heavy imports happen inside the verbs."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .errors import HexdetError
+
+if TYPE_CHECKING:
+    from .recipe import Recipe
+
+app = typer.Typer(
+    name="hexdet",
+    help="From a PyTorch SSD detector to a measured INT8 DLC on the Snapdragon Hexagon DSP.",
+    epilog="Start with: hexdet export heads",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+USER_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT}
+"""Failures of the operating system that are the user's world and no bug."""
+
+
+class BackendChoice(str, Enum):
+    """What runs the network."""
+
+    cpu = "cpu"
+    htp = "htp"
+
+
+class PrecisionChoice(str, Enum):
+    """Which graph of the bundle runs."""
+
+    int8 = "int8"
+    float = "float"
+
+
+class SplitChoice(str, Enum):
+    """Which part of the dataset is scored."""
+
+    train = "train"
+    val = "val"
+    test = "test"
+
+
+RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or heads, bccd.")]
+BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="For instance build/heads.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="e.g. training.epochs=3")
+]
+BuildFolder = Annotated[Path, typer.Option("--build", help="Where bundles are kept.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N images.")]
+
+
+@app.command(epilog="Example: hexdet train heads --set training.epochs=3")
+def train(
+    recipe: RecipeName,
+    overrides: Overrides = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last epoch.")] = False,
+    build: BuildFolder = Path("build"),
+) -> None:
+    """Train a recipe's network; the best checkpoint goes to build/NAME/training."""
+    from . import verbs
+
+    verbs.train(_recipe(recipe, overrides), build, resume=resume)
+
+
+@app.command(epilog="Example: hexdet export bccd --check 72")
+def export(
+    recipe: RecipeName,
+    overrides: Overrides = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", help="Default: your own, else the shipped one.")
+    ] = None,
+    check: Annotated[
+        int | None, typer.Option("--check", min=0, help="Images of the accuracy check.")
+    ] = None,
+    build: BuildFolder = Path("build"),
+) -> None:
+    """Do the main job: checkpoint to ONNX, to INT8, to DLC, and a short accuracy check."""
+    from . import verbs
+
+    verbs.export(_recipe(recipe, overrides), checkpoint, build, check)
+
+
+@app.command(epilog="Example: hexdet quantize build/heads --set quantization.weights=per_tensor")
+def quantize(bundle: BundleFolder, overrides: Overrides = None) -> None:
+    """Calibrate and quantize the float graph of a bundle again, and rewrite its DLCs."""
+    from . import verbs
+
+    verbs.quantize(bundle, overrides or [])
+
+
+@app.command(epilog="Example: hexdet dlc build/heads")
+def dlc(bundle: BundleFolder) -> None:
+    """Write the DLCs of a bundle from its two graphs."""
+    from . import verbs
+
+    verbs.dlc(bundle)
+
+
+@app.command(epilog="Example: hexdet evaluate build/heads --backend htp --limit 50")
+def evaluate(
+    bundle: BundleFolder,
+    backend: Annotated[BackendChoice, typer.Option()] = BackendChoice.cpu,
+    precision: Annotated[PrecisionChoice, typer.Option()] = PrecisionChoice.int8,
+    split: Annotated[SplitChoice, typer.Option()] = SplitChoice.test,
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score one graph of a bundle on annotated images."""
+    from . import verbs
+
+    verbs.evaluate(bundle, backend.value, precision.value, split.value, limit, as_json)
+
+
+@app.command(epilog="Example: hexdet report build/bccd")
+def report(bundle: BundleFolder, limit: Limit = None, as_json: AsJson = False) -> None:
+    """Write the accuracy-drop report: float, INT8 on the CPU, INT8 on the emulated HTP."""
+    from . import verbs
+
+    verbs.report(bundle, limit, as_json)
+
+
+@app.command(epilog="Example: hexdet detect build/heads street.jpg --score 0.4")
+def detect(
+    bundle: BundleFolder,
+    source: Annotated[Path, typer.Argument(metavar="IMAGE|FOLDER")],
+    output: Annotated[Path, typer.Option("--out", help="Where results go.")] = Path("detections"),
+    backend: Annotated[BackendChoice, typer.Option()] = BackendChoice.cpu,
+    precision: Annotated[PrecisionChoice, typer.Option()] = PrecisionChoice.int8,
+    score: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Least score.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Detect objects in images; writes annotated images and detections.json."""
+    from .detecting import detect_files
+
+    detect_files(bundle, source, output, backend.value, precision.value, score, as_json)
+
+
+def _recipe(name: str, overrides: list[str] | None) -> Recipe:
+    from .recipe import load_recipe
+
+    return load_recipe(name, overrides or ())
+
+
+def main() -> None:
+    """Run the command line; a user's error ends in one line, a bug keeps its traceback."""
+    # Third-party libraries warn through the root logger; what concerns a user is an error of ours.
+    logging.basicConfig(level=logging.ERROR, format="%(message)s")
+    try:
+        app()
+    except HexdetError as error:
+        _end(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _end("interrupted; finished files are kept, half-written ones are gone", 130)
+    except ModuleNotFoundError as error:
+        _end(f"{error}: this verb needs `pip install 'hexdet[toolchain]'`", 1)
+    except OSError as error:
+        if error.errno not in USER_ERRORS:
+            raise
+        where = f" {error.filename}" if error.filename else ""
+        _end(f"{error.strerror}:{where}", 1)
+
+
+def _end(text: str, code: int) -> None:
+    from .console import fail
+
+    fail(text)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

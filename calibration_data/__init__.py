@@ -1,0 +1,1 @@
+"""The choice of the images that set the ranges of the activations, and the record of that choice."""

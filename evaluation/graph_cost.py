@@ -1,0 +1,44 @@
+"""Parameters and multiply-accumulates of an ONNX graph, counted from the graph itself."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import onnx
+
+from ..errors import ArtifactError
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphCost:
+    """What a float graph holds and does for one image.
+
+    parameters: weights and biases of its convolutions; macs: multiply-accumulates, bias
+        additions not counted, as Qualcomm's dlc-info counts them.
+    """
+
+    parameters: int
+    macs: int
+    convolutions: int
+
+
+def graph_cost(model: onnx.ModelProto) -> GraphCost:
+    """Count a float graph; raises ArtifactError for one with shapes that are not fixed."""
+    inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
+    values = [*inferred.value_info, *inferred.output]
+    shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in values}
+    sizes = {i.name: list(i.dims) for i in inferred.initializer}
+    parameters = macs = convolutions = 0
+    for node in inferred.node:
+        if node.op_type != "Conv":
+            continue
+        weight = sizes[node.input[1]]  # [outputs, inputs / groups, height, width]
+        output = shapes.get(node.output[0], [])
+        if not output or min(output) < 1:
+            raise ArtifactError(f"the shape of {node.output[0]} is not fixed: export again")
+        parameters += math.prod(weight)
+        parameters += sum(math.prod(sizes[name]) for name in node.input[2:])
+        macs += math.prod(output) * math.prod(weight[1:])
+        convolutions += 1
+    return GraphCost(parameters=parameters, macs=macs, convolutions=convolutions)

@@ -1,0 +1,117 @@
+"""The bundle's manifest: what each stage read and wrote, so that an unchanged stage is skipped."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..errors import ArtifactError
+from ..recipe import Recipe, parse_recipe
+from ..runtime.files import sha256_of, write_text
+
+FILE_NAME = "manifest.json"
+SCHEMA_VERSION = 1
+PACKAGES = ("torch", "onnx", "onnxsim", "onnxruntime", "onnxruntime-qnn", "numpy", "opencv-python-headless")
+
+
+class Bundle:
+    """A folder of artifacts with its manifest. Stages run in a fixed order."""
+
+    def __init__(self, folder: Path, stages: Sequence[str]) -> None:
+        self.folder = folder
+        self._stages = tuple(stages)
+        self._content = self._read()
+
+    def run(
+        self,
+        stage: str,
+        inputs: dict[str, Any],
+        outputs: Sequence[str],
+        work: Callable[[], None],
+    ) -> bool:
+        """Run a stage unless its inputs and its outputs are what the manifest remembers.
+
+        inputs: plain JSON that decides the result (hashes, settings); the versions of the tools
+            are added here. Returns whether it ran. A stage that runs makes the later ones stale.
+        """
+        digest = _digest({"versions": versions(), **inputs})
+        if self._is_current(stage, digest, outputs):
+            return False
+        for later in self._stages[self._stages.index(stage) :]:
+            self._content["stages"].pop(later, None)
+        if self._content["stages"] or self._content["files"]:
+            self._write()
+        work()
+        self._content["stages"][stage] = {"inputs": digest, "outputs": list(outputs)}
+        for name in outputs:
+            self._content["files"][name] = sha256_of(self.folder / name)
+        self._write()
+        return True
+
+    def describe(self, recipe: Recipe, sources: dict[str, str]) -> None:
+        """Record the resolved recipe, the sha256 of the inputs and the versions of the tools."""
+        self._content |= {
+            "recipe": recipe.model_dump(mode="json"),
+            "sources": sources,
+            "versions": versions(),
+        }
+        self._write()
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Return the sha256 of the inputs that the bundle was made from, by what they are."""
+        return dict(self._content.get("sources", {}))
+
+    def recipe(self) -> Recipe:
+        """Return the recipe that the bundle was made with; ArtifactError where there is none."""
+        if "recipe" not in self._content:
+            raise ArtifactError(
+                f"{self.folder} is not a bundle: make one with `hexdet export RECIPE`"
+            )
+        return parse_recipe(self._content["recipe"], f"{self.folder}/{FILE_NAME}")
+
+    def _is_current(self, stage: str, digest: str, outputs: Sequence[str]) -> bool:
+        known = self._content["stages"].get(stage)
+        if known is None or known["inputs"] != digest:
+            return False
+        paths = [self.folder / name for name in outputs]
+        return all(
+            path.is_file() and sha256_of(path) == self._content["files"].get(path.name)
+            for path in paths
+        )
+
+    def _read(self) -> dict[str, Any]:
+        empty: dict[str, Any] = {"schema": SCHEMA_VERSION, "stages": {}, "files": {}}
+        try:
+            content = json.loads((self.folder / FILE_NAME).read_text(encoding="utf-8"))
+            fits = content["schema"] == SCHEMA_VERSION and content["stages"] is not None
+            return {**empty, **content} if fits else empty
+        except FileNotFoundError:
+            return empty
+        except (OSError, ValueError, KeyError, TypeError):
+            # A damaged manifest only means that nothing can be skipped.
+            return empty
+
+    def _write(self) -> None:
+        write_text(self.folder / FILE_NAME, json.dumps(self._content, indent=1) + "\n")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of everything that shapes an artifact."""
+    found = {"hexdet": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "missing"
+    return found
+
+
+def _digest(inputs: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,38 @@
+"""From an ONNX graph to the deliverable: a DLC written by Qualcomm's own libraries."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from ..errors import ToolError
+from ..runtime.files import replacing
+from ..runtime.processes import ModuleProcess
+
+WRITER = "hexdet.export.dlc_writer"
+
+
+def write_dlc(graph: Path, target: Path, time_limit_s: float, *, writer: str = WRITER) -> Path:
+    """Write a float or QDQ graph as a DLC and return its path.
+
+    The libraries run in a process of their own. The result is judged by what they wrote: exactly
+    one DLC means that they took the whole graph; more mean that it fell into pieces, with parts
+    in between that would run on the CPU. Raises ToolError.
+    """
+    what = f"writing {target.name}"
+    with tempfile.TemporaryDirectory(prefix="hexdet-dlc-") as name:
+        folder = Path(name)
+        process = ModuleProcess(writer, [str(graph.resolve()), name])
+        try:
+            process.wait(what, time_limit_s)
+        finally:
+            process.close()
+        found = sorted(folder.glob("*.dlc"))
+        if len(found) != 1 or found[0].stat().st_size == 0:
+            raise ToolError(
+                f"{what} gave {len(found)} DLCs instead of one: the HTP did not take the whole "
+                f"graph {graph.name}: {process.last_lines()}"
+            )
+        with replacing(target) as temporary:
+            temporary.write_bytes(found[0].read_bytes())
+    return target

@@ -1,0 +1,14 @@
+"""The process that lets Qualcomm's libraries write a graph as a DLC into a folder.
+
+python -m hexdet.export.dlc_writer GRAPH FOLDER
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ..runtime.qnn import dlc_options, open_session
+
+if __name__ == "__main__":
+    open_session(Path(sys.argv[1]), dlc_options(Path(sys.argv[2])))

@@ -1,0 +1,173 @@
+"""The main job: a checkpoint becomes a bundle with a float and an INT8 DLC, stage by stage."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from ..calibration_data.manifest import CalibrationSet, read_calibration_set
+from ..calibration_data.manifest import FILE_NAME as CALIBRATION
+from ..calibration_data.selection import choose
+from ..datasets.opening import open_split
+from ..quantization.encodings import FILE_NAME as ENCODINGS
+from ..quantization.encodings import encodings_of, output_encodings_of, save_encodings
+from ..quantization.quantize import quantize_graph
+from ..recipe import Recipe
+from ..runtime.backend import GRAPHS, graph_path
+from ..runtime.contract import FILE_NAME as CONTRACT
+from ..runtime.contract import load_contract
+from ..runtime.files import replacing, sha256_of, write_text
+from ..runtime.images import normalise
+from ..training.checkpoint import Checkpoint
+from ..training.contract import contract_of
+from .bundle import Bundle
+from .dlc import write_dlc
+from .onnx_graph import check_float_graph, export_float, float_difference
+
+FLOAT, INT8 = GRAPHS["float"], GRAPHS["int8"]
+FLOAT_DLC, INT8_DLC = "float.dlc", "int8.dlc"
+PARITY = "parity.json"
+STAGES = ("export", "quantize", "dlc")
+PARITY_IMAGES = 4
+
+Step = Callable[[int, int], None]
+"""Called with how much of a stage is done, and of how much."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageReport:
+    """How a stage went: whether it ran, or was skipped because nothing had changed."""
+
+    stage: str
+    ran: bool
+
+
+class Watcher:
+    """What a caller may want to see of a pipeline; this one looks away."""
+
+    def stage(self, name: str, detail: str) -> AbstractContextManager[Step]:
+        """Enter a stage; the context gives the function to call with its progress."""
+        return _silent()
+
+    def done(self, report: StageReport) -> None:
+        """Hear how a stage went."""
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[Step]:
+    yield lambda done, total: None
+
+
+def export_bundle(recipe: Recipe, checkpoint: Checkpoint, folder: Path, watch: Watcher) -> Bundle:
+    """Make or refresh a whole bundle.
+
+    Raises ParityError where the float graph is not the trained network, ToolError where Qualcomm's
+    libraries fail or leave a node to the CPU, DataError where calibration images are missing.
+    """
+    bundle = Bundle(folder, STAGES)
+    sources = {"checkpoint": sha256_of(checkpoint.path)}
+    inputs = {
+        **sources,
+        "contract": dataclasses.asdict(contract_of(recipe)),
+        "opset": recipe.export.opset,
+    }
+    ran = bundle.run(
+        "export",
+        inputs,
+        [CONTRACT, FLOAT, PARITY],
+        lambda: _export(recipe, checkpoint, folder, watch),
+    )
+    watch.done(StageReport(stage="export", ran=ran))
+    bundle.describe(recipe, sources)
+    quantize_bundle(bundle, recipe, watch)
+    write_dlcs(bundle, recipe, watch)
+    return bundle
+
+
+def quantize_bundle(bundle: Bundle, recipe: Recipe, watch: Watcher) -> None:
+    """Make or refresh the integer graph of a bundle that has a float one."""
+    dataset = open_split(recipe.data, "train")
+    inputs: dict[str, Any] = {
+        "float": sha256_of(graph_path(bundle.folder, "float")),
+        "contract": dataclasses.asdict(contract_of(recipe)),
+        "data": dataset.fingerprint(),
+        "calibration": recipe.calibration.model_dump(),
+        "quantization": recipe.quantization.model_dump(),
+    }
+
+    def work() -> None:
+        chosen = choose(dataset, recipe.calibration.images, recipe.calibration.seed)
+        spec = contract_of(recipe).input
+        with watch.stage("quantize", "reading calibration images") as step:
+            images = read_calibration_set(dataset, chosen, spec, step)
+        _quantize(recipe, images, bundle.folder, watch)
+
+    ran = bundle.run("quantize", inputs, [INT8, ENCODINGS, CALIBRATION, CONTRACT], work)
+    watch.done(StageReport(stage="quantize", ran=ran))
+
+
+def write_dlcs(bundle: Bundle, recipe: Recipe, watch: Watcher) -> None:
+    """Write or refresh the two DLCs of a bundle, and prove that the HTP takes the whole graph."""
+    folder = bundle.folder
+    inputs = {
+        "float": sha256_of(graph_path(folder, "float")),
+        "int8": sha256_of(graph_path(folder, "int8")),
+    }
+
+    def work() -> None:
+        limit = recipe.export.time_limit_s
+        with watch.stage("dlc", "writing DLCs") as step:
+            write_dlc(folder / FLOAT, folder / FLOAT_DLC, limit)
+            step(1, 2)
+            write_dlc(folder / INT8, folder / INT8_DLC, limit)
+            step(2, 2)
+
+    ran = bundle.run("dlc", inputs, [FLOAT_DLC, INT8_DLC], work)
+    watch.done(StageReport(stage="dlc", ran=ran))
+
+
+def _export(recipe: Recipe, checkpoint: Checkpoint, folder: Path, watch: Watcher) -> None:
+    contract = contract_of(recipe)
+    network, names = checkpoint.network, list(contract.output_shapes())
+    with watch.stage("export", "PyTorch to ONNX") as step:
+        graphs = export_float(network, contract, recipe.export.opset)
+        step(1, 3)
+        dataset = open_split(recipe.data, "train")
+        indices = list(range(min(PARITY_IMAGES, len(dataset))))
+        images = read_calibration_set(dataset, indices, contract.input)
+        pictures = normalise(images.pixels, contract.input)
+        rows = {}
+        stages = {"exported": graphs.exported, "simplified": graphs.simplified}
+        for done, (stage, model) in enumerate(stages.items(), 2):
+            difference = float_difference(network, model, pictures, names)
+            check_float_graph(difference, f"the {stage} ONNX graph")
+            rows[stage] = dataclasses.asdict(difference)
+            step(done, 3)
+    with replacing(folder / FLOAT) as temporary:
+        onnx.save(graphs.simplified, temporary)
+    content = {"images": len(indices), **rows}
+    write_text(folder / PARITY, json.dumps(content, indent=1) + "\n")
+    contract.save(folder)
+
+
+def _quantize(recipe: Recipe, images: CalibrationSet, folder: Path, watch: Watcher) -> None:
+    contract = contract_of(recipe)
+    with watch.stage("quantize", "calibrating") as step:
+        model = quantize_graph(
+            onnx.load(folder / FLOAT), images.pixels, contract.input, recipe.quantization, step
+        )
+    encodings = encodings_of(model, recipe.quantization)
+    with replacing(folder / INT8) as temporary:
+        onnx.save(model, temporary)
+    save_encodings(folder, encodings)
+    images.save(folder)
+    known = output_encodings_of(encodings, contract.output_shapes())
+    dataclasses.replace(load_contract(folder), encodings=known).save(folder)

@@ -1,0 +1,136 @@
+"""The backend on the Hexagon Tensor Processor: emulated on an x86 PC, real on a Snapdragon board."""
+
+from __future__ import annotations
+
+import json
+import platform
+import socket
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ArtifactError, ToolError
+from .backend import Backend, Precision, graph_path, output_encodings
+from .contract import DetectorContract
+from .encodings import Encoding
+from .processes import ModuleProcess
+from .qnn import htp_options, open_session
+
+TIME_LIMIT_S = 180.0
+
+
+class HtpBackend(Backend):
+    """A bundle's integer graph, the whole of it, on the HTP.
+
+    On x86 the emulator runs in a process of its own with a time limit. It is an emulation: its
+    outputs may differ from silicon in their last bits, and its time says nothing about a device.
+    """
+
+    def __init__(
+        self,
+        bundle: Path,
+        contract: DetectorContract,
+        precision: Precision = "int8",
+        *,
+        arch: int = 73,
+        time_limit_s: float = TIME_LIMIT_S,
+    ) -> None:
+        if precision != "int8":
+            raise ArtifactError(
+                "the HTP backend runs the int8 graph; use backend='cpu' for the float one"
+            )
+        path = graph_path(bundle, precision)
+        self._encodings = output_encodings(contract, precision)
+        if platform.machine() in ("aarch64", "arm64"):
+            self.name = f"int8 on the HTP (v{arch})"
+            self._runner: _Direct | _Emulator = _Direct(path, arch)
+        else:
+            self.name = f"int8 on the emulated HTP (v{arch})"
+            self._runner = _Emulator(path, contract, arch, time_limit_s)
+
+    @property
+    def encodings(self) -> Mapping[str, Encoding]:
+        """Return the encodings of the outputs."""
+        return self._encodings
+
+    def run(self, pixels: npt.NDArray[np.uint8]) -> Mapping[str, npt.NDArray[Any]]:
+        """Return the uint8 outputs for pixels uint8 [1, h, w, 3].
+
+        Raises ToolError where the emulator dies or takes longer than its limit.
+        """
+        return self._runner.run(pixels)
+
+    def close(self) -> None:
+        """End the emulator's process."""
+        self._runner.close()
+
+
+class _Direct:
+    """A session in this process: what a board wants."""
+
+    def __init__(self, path: Path, arch: int) -> None:
+        try:
+            self._session = open_session(path, htp_options(arch))
+        except ImportError as error:
+            raise ToolError("the htp backend needs `pip install onnxruntime-qnn`") from error
+        self._outputs = [value.name for value in self._session.get_outputs()]
+
+    def run(self, pixels: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
+        values = self._session.run(self._outputs, {"image": pixels})
+        return dict(zip(self._outputs, values, strict=True))
+
+    def close(self) -> None:
+        pass
+
+
+class _Emulator:
+    """A session in a process of its own, asked over a socket pair (see `htp_worker`)."""
+
+    def __init__(
+        self, path: Path, contract: DetectorContract, arch: int, time_limit_s: float
+    ) -> None:
+        self._what = f"the HTP emulator (v{arch}) on {path.name}"
+        self._shapes = contract.output_shapes()
+        self._limit = time_limit_s
+        ours, theirs = socket.socketpair()
+        self._process = ModuleProcess(
+            "hexdet.runtime.htp_worker",
+            [str(path), str(arch), str(theirs.fileno())],
+            pass_fds=(theirs.fileno(),),
+        )
+        theirs.close()
+        self._connection = Connection(ours.detach())
+        found = {name: tuple(shape) for name, shape in json.loads(self._receive()).items()}
+        self._order = list(found)
+        if found != self._shapes:
+            self.close()
+            raise ArtifactError(
+                f"{path} has the outputs {found}, detector.json says {self._shapes}: "
+                f"export the bundle again"
+            )
+
+    def run(self, pixels: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
+        try:
+            self._connection.send_bytes(pixels.tobytes())
+        except OSError:
+            raise self._process.failure(self._what) from None
+        return {
+            name: np.frombuffer(self._receive(), np.uint8).reshape(self._shapes[name])
+            for name in self._order
+        }
+
+    def _receive(self) -> bytes:
+        try:
+            if not self._connection.poll(self._limit):
+                raise self._process.timeout(self._what, self._limit)
+            return self._connection.recv_bytes()
+        except (EOFError, OSError):
+            raise self._process.failure(self._what) from None
+
+    def close(self) -> None:
+        self._connection.close()
+        self._process.close()

@@ -1,0 +1,70 @@
+"""Opening onnxruntime sessions on Qualcomm's QNN libraries: to run a graph, or to write its DLC.
+
+Whoever calls this on a PC does so in a process of its own (see `htp`): the libraries print at C
+level and may abort the process.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ToolError
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+PROVIDER = "QNNExecutionProvider"
+
+SOC_MODEL_OF_ARCH = {68: 30, 69: 36, 73: 43, 75: 57, 79: 69}
+"""A chip of each Hexagon version, by Qualcomm's number: SM8350, SM8450, SM8550, SM8650, SM8750."""
+
+
+def htp_options(arch: int) -> dict[str, str]:
+    """Return the provider options that run a graph on Hexagon version `arch`, best optimisation."""
+    import onnxruntime_qnn
+
+    if arch not in SOC_MODEL_OF_ARCH:
+        known = ", ".join(f"v{a}" for a in SOC_MODEL_OF_ARCH)
+        raise ToolError(f"Hexagon v{arch} is not known; known: {known}")
+    return {
+        "backend_path": onnxruntime_qnn.get_qnn_htp_path(),
+        "soc_model": str(SOC_MODEL_OF_ARCH[arch]),
+        "htp_arch": str(arch),
+        "htp_graph_finalization_optimization_mode": "3",
+    }
+
+
+def dlc_options(folder: Path) -> dict[str, str]:
+    """Return the provider options that write a DLC into an existing folder instead of running."""
+    import onnxruntime_qnn
+
+    library = Path(onnxruntime_qnn.get_library_path()).parent / "libQnnIr.so"
+    return {
+        "backend_path": onnxruntime_qnn.get_qnn_htp_path(),
+        "dump_qnn_ir_dlc": "1",
+        "dump_qnn_ir_dlc_dir": str(folder),
+        "qnn_ir_backend_path": str(library),
+    }
+
+
+def open_session(model: Path, options: dict[str, str]) -> onnxruntime.InferenceSession:
+    """Open a graph on QNN alone: where a node would fall back to the CPU this raises.
+
+    Raises ToolError where the wheel finds no QNN device; onnxruntime's errors pass through.
+    """
+    import onnxruntime
+    import onnxruntime_qnn
+
+    onnxruntime.register_execution_provider_library(PROVIDER, onnxruntime_qnn.get_library_path())
+    devices = [d for d in onnxruntime.get_ep_devices() if d.ep_name == PROVIDER]
+    if not devices:
+        raise ToolError("onnxruntime-qnn offers no QNN device on this machine")
+    session_options = onnxruntime.SessionOptions()
+    # Without this an unknown chip or a missing library runs silently on the CPU, while
+    # get_providers() still lists QNN.
+    session_options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    session_options.add_provider_for_devices(devices[:1], options)
+    session = onnxruntime.InferenceSession(str(model), session_options)
+    session.disable_fallback()
+    return session

@@ -1,0 +1,193 @@
+"""What the door's verbs do, for those that need the toolchain: calls the stages, shows the results."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from . import console
+from .datasets.opening import Split, open_split
+from .export.bundle import Bundle, versions
+from .export.pipeline import (
+    STAGES,
+    StageReport,
+    Step,
+    Watcher,
+    export_bundle,
+    quantize_bundle,
+    write_dlcs,
+)
+from .quantization.report import Report, load_report, make_report
+from .quantization.report_page import save_page
+from .recipe import Recipe, apply_override, parse_recipe
+from .runtime.backend import Precision
+from .runtime.detector import BackendName, Detector
+from .training.checkpoint import default_checkpoint, load_checkpoint
+
+
+class _Shown(Watcher):
+    """A pipeline's progress on the terminal."""
+
+    @contextlib.contextmanager
+    def stage(self, name: str, detail: str) -> Iterator[Step]:
+        with console.bar(f"{name}: {detail}") as step:
+            yield step
+
+    def done(self, report: StageReport) -> None:
+        console.say(f"{report.stage}: {'done' if report.ran else 'unchanged, skipped'}")
+
+
+def export(recipe: Recipe, path: Path | None, build: Path, check: int | None) -> None:
+    """Make a bundle and close with its table."""
+    checkpoint = load_checkpoint(path or default_checkpoint(recipe, build), recipe)
+    console.say(f"checkpoint: {_short(checkpoint.path)}")
+    folder = build / recipe.name
+    bundle = export_bundle(recipe, checkpoint, folder, _Shown())
+    _show_dropped(recipe)
+    images = recipe.export.check_images if check is None else check
+    if images == 0:
+        console.say("accuracy check: not run (0 images asked for)")
+        return
+    report = load_report(folder)
+    if report is not None and report.images >= min(images, report.images_available):
+        console.say("accuracy check: unchanged, skipped")
+    else:
+        report = _report(bundle, recipe, images)
+    names = ("float.onnx", "int8.onnx", "float.dlc", "int8.dlc", "encodings.json", "detector.json")
+    console.artifact_table(report, {n: (folder / n).stat().st_size for n in names})
+    console.out.print(f"bundle: {folder}    report: {folder}/report.html", markup=False)
+
+
+def quantize(folder: Path, overrides: Iterable[str]) -> None:
+    """Quantize a bundle again with its own recipe, changed by the overrides."""
+    bundle = Bundle(folder, STAGES)
+    recipe = _changed(bundle.recipe(), overrides)
+    quantize_bundle(bundle, recipe, _Shown())
+    bundle.describe(recipe, bundle.sources)
+    write_dlcs(bundle, recipe, _Shown())
+    console.say(f"next: hexdet report {folder}")
+
+
+def dlc(folder: Path) -> None:
+    """Write the DLCs of a bundle."""
+    bundle = Bundle(folder, STAGES)
+    write_dlcs(bundle, bundle.recipe(), _Shown())
+
+
+def evaluate(
+    folder: Path,
+    backend: BackendName,
+    precision: Precision,
+    split: Split,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """Score one graph of a bundle."""
+    from .evaluation.running import evaluate as run
+
+    recipe = Bundle(folder, STAGES).recipe()
+    dataset = open_split(recipe.data, split)
+    arch = recipe.export.target_arch
+    with (
+        Detector.load(folder, backend=backend, precision=precision, arch=arch) as detector,
+        console.bar(f"evaluating {detector.backend.name}") as step,
+    ):
+        result = run(
+            detector, dataset, score=recipe.evaluation.score, limit=limit, progress=step
+        )
+    accuracy = result.accuracy
+    if as_json:
+        console.print_json({"backend": result.backend, **dataclasses.asdict(accuracy)})
+        return
+    rows = ", ".join(f"{k} {console.share(v)}" for k, v in accuracy.per_class_ap50.items())
+    console.out.print(
+        f"{result.backend}, {dataset.name}, {accuracy.images} of {len(dataset)} images: "
+        f"AP@0.5 {console.share(accuracy.ap50)}, AP@0.5:0.95 {console.share(accuracy.ap)} ({rows})",
+        markup=False,
+    )
+
+
+def report(folder: Path, limit: int | None, as_json: bool) -> None:
+    """Make the accuracy-drop report of a bundle."""
+    bundle = Bundle(folder, STAGES)
+    recipe = bundle.recipe()
+    result = _report(bundle, recipe, limit)
+    if as_json:
+        console.out.out((folder / "report.json").read_text(encoding="utf-8"), end="")
+        return
+    console.accuracy_table(result)
+    console.out.print(
+        f"{result.parameters:,} parameters, {result.macs:,} MACs; "
+        + ", ".join(f"{k} {v / 2**20:.2f} MiB" for k, v in result.sizes.items()),
+        markup=False,
+    )
+    console.out.print(f"report: {folder}/report.html, {folder}/report.json", markup=False)
+
+
+def train(recipe: Recipe, build: Path, *, resume: bool) -> None:
+    """Train a recipe and say where the checkpoint is."""
+    from .training.loop import EpochReport, StepReport
+    from .training.loop import train as run
+
+    folder = build / recipe.name / "training"
+    with console.bar(f"training {recipe.name}") as step:
+
+        def on_step(report: StepReport) -> None:
+            step(report.step, report.steps)
+
+        def on_epoch(report: EpochReport) -> None:
+            score = "" if report.ap50 is None else f", validation AP@0.5 {report.ap50:.4f}"
+            console.say(
+                f"epoch {report.epoch}/{report.epochs}: score loss {report.score_loss:.3f}, "
+                f"box loss {report.box_loss:.3f}{score}, {report.seconds:.0f} s"
+            )
+
+        _show_dropped(recipe)
+        result = run(recipe, folder, resume=resume, on_step=on_step, on_epoch=on_epoch)
+    console.out.print(
+        f"best checkpoint {result.best}: validation AP@0.5 {result.ap50:.4f}, "
+        f"trained in {result.seconds / 60:.1f} minutes",
+        markup=False,
+    )
+
+
+def _report(bundle: Bundle, recipe: Recipe, limit: int | None) -> Report:
+    with contextlib.ExitStack() as stack:
+        shown: dict[str, Step] = {}
+
+        def progress(backend: str, done: int, total: int) -> None:
+            if backend not in shown:
+                stack.close()
+                shown[backend] = stack.enter_context(console.bar(f"scoring {backend}"))
+            shown[backend](done, total)
+
+        report = make_report(bundle.folder, recipe, versions(), limit=limit, progress=progress)
+    report.save(bundle.folder)
+    save_page(report, bundle.folder)
+    return report
+
+
+def _changed(recipe: Recipe, overrides: Iterable[str]) -> Recipe:
+    content = recipe.model_dump(mode="json")
+    for override in overrides:
+        apply_override(content, override)
+    return parse_recipe(content, "the bundle's recipe")
+
+
+def _show_dropped(recipe: Recipe) -> None:
+    """Say which annotations were left out, once for each split."""
+    for split in ("train", "test"):
+        dataset = open_split(recipe.data, split)
+        for item in dataset.dropped:
+            console.warn(f"{dataset.name}: left out {item.reason} in {item.image}: {item.detail}")
+        if dataset.dropped:
+            console.warn(f"{dataset.name}: {len(dataset.dropped)} annotations left out")
+
+
+def _short(path: Path) -> Path:
+    try:
+        return path.resolve().relative_to(Path.cwd())
+    except ValueError:
+        return path
