@@ -59,10 +59,10 @@ class NetworkSection(Section):
     mean: float = 127.0
     std: float = Field(128.0, gt=0)
     anchors: tuple[tuple[AnchorSize, ...], ...] = (
-        ((17.0, 20.0), (25.0, 30.0)),
-        ((35.0, 42.0), (52.0, 62.0)),
-        ((70.0, 84.0), (103.0, 123.0)),
-        ((139.0, 167.0), (206.0, 247.0)),
+        ((13.9, 20.8), (22.0, 33.1)),
+        ((31.0, 46.5), (44.9, 67.4)),
+        ((63.7, 95.5), (89.8, 134.7)),
+        ((122.5, 183.7), (171.5, 257.2)),
     )
     """(width, height) in pixels of the network's input, for every level, finest first."""
     variances: tuple[float, float] = (0.1, 0.2)

@@ -12,9 +12,11 @@ import numpy as np
 from .record import Annotation, AnnotationBuilder, Dropped, Record
 from .scenes_backdrop import Setting, draw_setting, paint_backdrop
 from .scenes_camera import HEAD_M, Camera, Canvas, Floats, Pixels, draw_camera
-from .scenes_clutter import Thing, draw_things
-from .scenes_people import PaintedHead, Person, draw_person, paint_person
+from .scenes_clutter import draw_things
+from .scenes_figures import PaintedHead, paint_person
+from .scenes_people import Person, draw_person
 from .scenes_sensor import draw_sensor, expose
+from .scenes_solids import Thing
 
 RENDERER = "scenes 1"
 """Changes whenever the same seed would give other pictures."""
@@ -22,7 +24,7 @@ SPLITS = {"train": 1, "val": 2, "test": 3}
 NETWORK_PX = 300
 """Side of the square that the detector sees; the size limits below are measured there."""
 SMALLEST_PX = 10.0
-SEEN_LEAST = 0.35
+SEEN_LEAST = 0.4
 """A head of which less is visible is marked to be ignored."""
 SEEN_NONE = 0.1
 """A head of which less is visible is not annotated."""
@@ -108,7 +110,7 @@ def _people(
             x_m, z_m = _head_spot(rng, camera)
         if z_m < 0.7 or z_m > setting.depth_m - 0.4 or abs(x_m) > setting.half_width_m - 0.25:
             continue
-        if any(np.hypot(x_m - x, z_m - z) < 0.42 for x, z in spots):
+        if any(np.hypot(x_m - x, z_m - z) < 0.48 for x, z in spots):
             continue
         heading = flow + rng.normal(0, 0.5) if rng.random() < 0.45 else rng.uniform(0, 2 * np.pi)
         spots.append((x_m, z_m))

@@ -94,10 +94,10 @@ def _cut_near(cam: Floats) -> Floats:
 
 
 def draw_camera(rng: np.random.Generator) -> Camera:
-    """Choose a camera whose usual head is 25 to 105 px high in the 300x300 picture."""
+    """Choose a camera whose usual head is 29 to 122 px high in the 300x300 picture."""
     width_px, height_px = FRAMES_PX[int(rng.integers(len(FRAMES_PX)))]
     focal_px = width_px * float(np.exp(rng.uniform(np.log(0.65), np.log(1.9))))
-    side_px = float(np.exp(rng.uniform(np.log(25.0), np.log(105.0)))) * height_px / 300
+    side_px = float(np.exp(rng.uniform(np.log(29.0), np.log(122.0)))) * height_px / 300
     reach_m = focal_px * HEAD_M / side_px
     pitch_rad = float(np.deg2rad(rng.choice([4.0, 14.0, 26.0, 38.0], p=[0.2, 0.35, 0.3, 0.15])))
     pitch_rad += float(np.deg2rad(rng.uniform(-3.0, 9.0)))

@@ -1,4 +1,4 @@
-"""The heads of a `Scenes` picture: shaded ellipsoids seen from any side, with hair, hats and faces."""
+"""The heads of a `Scenes` picture: shaded ellipsoids seen from any side, with face and hair."""
 
 from __future__ import annotations
 
@@ -9,72 +9,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .scenes_camera import Bgr, Floats, Pixels
+from .scenes_camera import Floats, Pixels
+from .scenes_looks import HeadLook
 
 HALF_M = np.array([0.077, 0.116, 0.098])
 """Half extents of a head: across, up, front to back."""
 ROOMY = {"cap": 1.75, "brim": 1.75, "bun": 1.6, "afro": 1.6}
 """Half side of a head patch in head half extents where brims or buns need more than usual."""
-SKIN: tuple[Bgr, ...] = (
-    (190, 205, 238), (165, 186, 226), (140, 168, 214), (118, 146, 198), (96, 124, 176),
-    (74, 100, 150), (56, 78, 122), (42, 58, 92), (34, 44, 70),
-)  # fmt: skip
-HAIR: tuple[Bgr, ...] = (
-    (22, 22, 26), (30, 34, 42), (34, 46, 66), (44, 64, 96), (70, 104, 146), (110, 150, 190),
-    (130, 132, 136), (196, 198, 202), (36, 52, 120),
-)  # fmt: skip
-STYLES = (
-    "short", "long", "bun", "fringe", "bald", "ring", "afro",
-    "cap", "brim", "helmet", "beanie", "hood", "scarf",
-)  # fmt: skip
-STYLE_SHARES = (0.31, 0.14, 0.06, 0.08, 0.06, 0.04, 0.04, 0.08, 0.03, 0.04, 0.04, 0.04, 0.04)
-COVERED = ("cap", "brim", "helmet", "beanie", "hood", "scarf")
-
 _SKIN, _HAIR, _HAT, _DARK, _LIPS, _MASK, _GLASS, _WHITE, _BRIM = range(9)
-
-
-@dataclass(frozen=True, kw_only=True)
-class HeadLook:
-    """What one head looks like; colours are BGR, 0 to 255."""
-
-    style: str
-    skin: Bgr
-    hair: Bgr
-    hat: Bgr
-    mask: Bgr | None
-    glasses: str
-    """One of 'none', 'frame', 'dark'."""
-    beard: bool
-    phase: float
-    """Where the uneven edge of the hair starts, radians."""
-    scale: float
-    """Size against HALF_M."""
-
-
-def draw_look(rng: np.random.Generator) -> HeadLook:
-    """Choose how a head looks."""
-    vivid = rng.uniform(20, 235, 3) if rng.random() < 0.5 else np.full(3, rng.uniform(25, 225))
-    masked = rng.random() < 0.12
-    pale = rng.uniform(170, 235)
-    return HeadLook(
-        style=str(rng.choice(STYLES, p=STYLE_SHARES)),
-        skin=vary(SKIN[int(rng.integers(len(SKIN)))], rng, 8.0),
-        hair=vary(HAIR[int(len(HAIR) * rng.random() ** 1.3)], rng, 7.0),
-        hat=vary((float(vivid[0]), float(vivid[1]), float(vivid[2])), rng, 10.0),
-        mask=((pale, pale - 8, pale - 22) if rng.random() < 0.7 else (32.0, 30.0, 30.0))
-        if masked
-        else None,
-        glasses=str(rng.choice(["none", "frame", "dark"], p=[0.78, 0.14, 0.08])),
-        beard=bool(rng.random() < 0.18),
-        phase=float(rng.uniform(0, 6.28)),
-        scale=float(rng.uniform(0.94, 1.08)),
-    )
-
-
-def vary(colour: Bgr, rng: np.random.Generator, spread: float) -> Bgr:
-    """Move a colour a little at random, standard deviation `spread` per channel."""
-    moved = np.clip(np.asarray(colour) + rng.normal(0.0, spread, 3), 4, 250)
-    return float(moved[0]), float(moved[1]), float(moved[2])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +30,7 @@ class Sphere:
     """float32 [side * side, 3], camera axes, z away from the viewer."""
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def sphere(side_px: int, margin: float, taper: float = 0.0) -> Sphere:
     """Return the sphere in a patch of `margin` radii; taper narrows the lower half (a jaw)."""
     axis = ((np.arange(side_px, dtype=np.float32) + 0.5) / side_px * 2 - 1) * np.float32(margin)
@@ -98,8 +40,8 @@ def sphere(side_px: int, margin: float, taper: float = 0.0) -> Sphere:
     depth = np.sqrt(np.clip(1 - squared, 0, None))
     length = np.sqrt(np.maximum(squared, 1.0))
     normals = np.stack([x / length, y / length, -depth], axis=-1).reshape(-1, 3)
-    x, y = x.astype(np.float32), y.astype(np.float32)
-    return Sphere(x=x, y=y, inside=squared < 1, normals=normals.astype(np.float32))
+    flat_x, flat_y = (plane.astype(np.float32) for plane in (x, y))
+    return Sphere(x=flat_x, y=flat_y, inside=squared < 1, normals=normals.astype(np.float32))
 
 
 def margin_of(look: HeadLook) -> float:
@@ -133,7 +75,7 @@ def paint_head(look: HeadLook, axes: Floats, light: Floats, side_px: int) -> Pix
     _brim(look, axes, kind, solid, covered)
     palette = _palette(look)
     shade = 0.58 + 0.56 * np.clip(ball.normals @ light.astype(np.float32), -0.45, 1)
-    strands = 1 + 0.09 * np.sin(16 * right + 3 * front * up + look.phase)
+    strands = 1 + 0.03 * np.sin(21 * right + 6 * front * up + look.phase)
     tone = shade.reshape(side_px, side_px) * np.where(kind == _HAIR, strands, np.float32(1))
     # Dark eye sockets and a bright nose are what gives a face its relief from afar.
     if axes[2, 2] < 0.5:
@@ -141,7 +83,8 @@ def paint_head(look: HeadLook, axes: Floats, light: Floats, side_px: int) -> Pix
         nose = _bump(right, up, front, 0.0, -0.12, 0.14)
         tone -= (kind == _SKIN) * (np.float32(0.2) * sockets - np.float32(0.14) * nose)
     patch = np.empty((side_px, side_px, 4), np.uint8)
-    patch[:, :, :3] = np.clip(palette[kind] * (tone * solid)[:, :, None], 0, 255)
+    lit = (tone * solid).astype(np.float32)
+    patch[:, :, :3] = cv2.multiply(palette[kind], cv2.merge([lit] * 3), dtype=cv2.CV_8U)
     patch[:, :, 3] = solid * np.uint8(255)
     return patch
 

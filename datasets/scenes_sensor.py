@@ -100,7 +100,7 @@ def draw_sensor(rng: np.random.Generator, *, indoor: bool) -> Sensor:
         gamma=float(rng.uniform(0.8, 1.2)),
         haze=float(rng.uniform(0.05, 0.35)) if rng.random() < (0.1 if indoor else 0.3) else 0.0,
         rain=bool(not indoor and rng.random() < 0.12),
-        defocus_px=float(rng.uniform(0.6, 1.5)) if blurred < 0.4 else 0.0,
+        defocus_px=float(rng.uniform(0.5, 1.3)) if blurred < 0.4 else 0.0,
         motion_px=float(rng.uniform(2.0, 5.5)) if blurred > 0.85 else 0.0,
         motion_rad=float(rng.uniform(0, np.pi)),
         noise=float(rng.uniform(3.0, 11.0) if dark else rng.uniform(1.0, 6.0)),

@@ -1,0 +1,50 @@
+# Each target makes the virtual environment that it needs: one command after `git clone` is enough.
+PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.13,$(shell command -v python$(v))) python3)
+VENV   := .venv
+BIN    := $(VENV)/bin
+RECIPE ?= heads
+BUNDLE := build/$(RECIPE)
+LIMIT  ?=
+SOURCE ?= $(BUNDLE)/demo
+export HEXDET_DATA
+
+.PHONY: export-dlc report train evaluate demo test lint format clean
+.DEFAULT_GOAL := export-dlc
+
+export-dlc: $(VENV)/ready ## checkpoint -> ONNX -> INT8 -> DLC, with a short accuracy check
+	$(BIN)/hexdet export $(RECIPE)
+
+report: $(VENV)/ready ## the accuracy-drop report of the bundle, LIMIT=N images
+	$(BIN)/hexdet report $(BUNDLE) $(if $(LIMIT),--limit $(LIMIT))
+
+train: $(VENV)/ready ## train the recipe; the checkpoint is then used by export-dlc
+	$(BIN)/hexdet train $(RECIPE)
+
+evaluate: $(VENV)/ready ## score the INT8 graph on onnxruntime CPU
+	$(BIN)/hexdet evaluate $(BUNDLE) $(if $(LIMIT),--limit $(LIMIT))
+
+test: $(VENV)/ready-dev ## every test that this machine can run; says what it skipped
+	$(BIN)/pytest
+
+# mypy and ruff read the package by its name, and a checkout's folder may be called anything.
+lint: $(VENV)/ready-dev ## ruff, its formatter, mypy strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	mkdir -p build/lint && ln -sfn ../.. build/lint/hexdet
+	cd build/lint && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p hexdet
+
+format: $(VENV)/ready-dev
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+clean:
+	rm -rf build $(VENV)
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hexdet needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[toolchain]'
+	touch $@
+
+$(VENV)/ready-dev: $(VENV)/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[toolchain,dev]'
+	touch $@

@@ -1,0 +1,62 @@
+"""One small bundle of the shipped `heads` checkpoint, made through the door and shared by the tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+BCCD = Path(os.environ.get("HEXDET_DATA", "data")) / "bccd" / "BCCD"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, and say so, what needs data that is not here."""
+    missing = pytest.mark.skip(reason=f"no BCCD images at {BCCD}: set HEXDET_DATA")
+    for item in items:
+        if "bccd" in item.keywords and not BCCD.is_dir():
+            item.add_marker(missing)
+
+
+@pytest.fixture(scope="session")
+def hexdet_cli() -> Run:
+    """Return a function that runs `hexdet ...` as a user would, output captured."""
+
+    def run(
+        *arguments: str | os.PathLike[str], cwd: Path | None = None, code: int | None = 0,
+        env: dict[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        result = subprocess.run(
+            [str(Path(sys.executable).with_name("hexdet")), *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            env={**os.environ, "COLUMNS": "120", **(env or {})},
+            timeout=600,
+        )
+        if code is not None:
+            assert result.returncode == code, result.stdout + result.stderr
+        return result
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def heads_build(hexdet_cli: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a build folder that holds the bundle `heads`, checked on two images."""
+    build = tmp_path_factory.mktemp("build")
+    hexdet_cli(
+        "export", "heads", "--build", build, "--check", "2", "--set", "calibration.images=16"
+    )
+    return build
+
+
+@pytest.fixture(scope="session")
+def heads(heads_build: Path) -> Path:
+    """Return the bundle `heads`."""
+    return heads_build / "heads"
