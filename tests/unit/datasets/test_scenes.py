@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from hexdet.datasets.record import Record
-from hexdet.datasets.scenes import NETWORK_PX, Scenes
+from hexdet.datasets.scenes import Scenes
+from hexdet.datasets.scenes.dataset import NETWORK_PX
 
 COUNT = 60
 

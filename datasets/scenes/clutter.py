@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .scenes_backdrop import Setting
-from .scenes_camera import Bgr, Camera, Canvas
-from .scenes_furniture import bench, boxes, coats, counter, pile, pillar, shelf, stand
-from .scenes_looks import CLOTHES, vary
-from .scenes_solids import Thing, any_colour, block, orb, post, wheel
+from .backdrop import Setting
+from .camera import Bgr, Camera, Canvas
+from .furniture import bench, boxes, coats, counter, pile, pillar, shelf, stand
+from .looks import CLOTHES, vary
+from .solids import Thing, any_colour, block, orb, post, wheel
 
 
 def draw_things(rng: np.random.Generator, camera: Camera, setting: Setting) -> list[Thing]:

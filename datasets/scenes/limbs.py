@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from .scenes_camera import Bgr, Canvas, Floats, Pixels
+from .camera import Bgr, Canvas, Floats, Pixels
 
 _TURNS = np.concatenate(
     [np.linspace(-np.pi / 2, np.pi / 2, 7), np.linspace(np.pi / 2, 1.5 * np.pi, 7)]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .scenes_camera import NEAR_M, Bgr, Canvas, Floats, Pixels
-from .scenes_heads import sphere
-from .scenes_looks import CLOTHES, HAIR, SKIN, vary
+from .camera import NEAR_M, Bgr, Canvas, Floats, Pixels
+from .heads import sphere
+from .looks import CLOTHES, HAIR, SKIN, vary
 
 WOODS: tuple[Bgr, ...] = (
     (70, 100, 135), (110, 145, 175), (50, 66, 88), (150, 152, 152), (205, 206, 204), (80, 80, 80),

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .scenes_camera import NEAR_M, Canvas, Floats
-from .scenes_heads import extents_m, margin_of, paint_head
-from .scenes_limbs import Patch, open_patch
-from .scenes_people import Person, joints
-from .scenes_sensor import cloth_crop
+from .camera import NEAR_M, Canvas, Floats
+from .heads import extents_m, margin_of, paint_head
+from .limbs import Patch, open_patch
+from .people import Person, joints
+from .sensor import cloth_crop
 
 
 @dataclass(frozen=True, kw_only=True)

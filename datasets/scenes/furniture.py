@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .scenes_camera import Canvas
-from .scenes_looks import vary
-from .scenes_solids import Thing, any_colour, block, furniture_colour, orb, post
-from .scenes_textures import goods, poster
+from .camera import Canvas
+from .looks import vary
+from .solids import Thing, any_colour, block, furniture_colour, orb, post
+from .textures import goods, poster
 
 
 def shelf(rng: np.random.Generator, x_m: float, z_m: float) -> Thing:

@@ -8,7 +8,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from .scenes_camera import Camera, Pixels
+from .camera import Camera, Pixels
 
 TILE_PX = 1024
 

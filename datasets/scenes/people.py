@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .scenes_camera import Bgr, Floats
-from .scenes_looks import CLOTHES, HeadLook, draw_look, vary
+from .camera import Bgr, Floats
+from .looks import CLOTHES, HeadLook, draw_look, vary
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .scenes_camera import Bgr, Camera, Canvas, Floats
-from .scenes_looks import vary
-from .scenes_sensor import grain, grain_crop
-from .scenes_textures import dial, facade, poster, window
+from .camera import Bgr, Camera, Canvas, Floats
+from .looks import vary
+from .sensor import grain, grain_crop
+from .textures import dial, facade, poster, window
 
 PLACES = ("hall", "corridor", "shop", "street", "plaza")
 GROUNDS: tuple[Bgr, ...] = (

@@ -9,14 +9,14 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from .record import Annotation, AnnotationBuilder, Dropped, Record
-from .scenes_backdrop import Setting, draw_setting, paint_backdrop
-from .scenes_camera import HEAD_M, Camera, Canvas, Floats, Pixels, draw_camera
-from .scenes_clutter import draw_things
-from .scenes_figures import PaintedHead, paint_person
-from .scenes_people import Person, draw_person
-from .scenes_sensor import draw_sensor, expose
-from .scenes_solids import Thing
+from ..record import Annotation, AnnotationBuilder, Dropped, Record
+from .backdrop import Setting, draw_setting, paint_backdrop
+from .camera import HEAD_M, Camera, Canvas, Floats, Pixels, draw_camera
+from .clutter import draw_things
+from .figures import PaintedHead, paint_person
+from .people import Person, draw_person
+from .sensor import draw_sensor, expose
+from .solids import Thing
 
 RENDERER = "scenes 1"
 """Changes whenever the same seed would give other pictures."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .scenes_camera import Bgr
+from .camera import Bgr
 
 SKIN: tuple[Bgr, ...] = (
     (190, 205, 238), (165, 186, 226), (140, 168, 214), (118, 146, 198), (96, 124, 176),

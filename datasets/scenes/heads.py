@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .scenes_camera import Floats, Pixels
-from .scenes_looks import HeadLook
+from .camera import Floats, Pixels
+from .looks import HeadLook
 
 HALF_M = np.array([0.077, 0.116, 0.098])
 """Half extents of a head: across, up, front to back."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .scenes_camera import Bgr, Pixels
+from .camera import Bgr, Pixels
 
 
 def _print(rng: np.random.Generator) -> Bgr:
