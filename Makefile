@@ -26,12 +26,15 @@ evaluate: $(VENV)/ready ## score the INT8 graph on onnxruntime CPU
 test: $(VENV)/ready-dev ## every test that this machine can run; says what it skipped
 	$(BIN)/pytest
 
-# mypy and ruff read the package by its name, and a checkout's folder may be called anything.
+# mypy wants the package by its name, and a checkout's folder may be called anything.
+STAGES  := runtime datasets evaluation calibration_data training quantization export
+DOOR    := __main__ console detecting errors recipe verbs
 lint: $(VENV)/ready-dev ## ruff, its formatter, mypy strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	mkdir -p build/lint && ln -sfn ../.. build/lint/hexdet
-	cd build/lint && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p hexdet
+	cd build/lint && ../../$(BIN)/mypy --config-file ../../pyproject.toml \
+		$(addprefix -p hexdet.,$(STAGES)) $(addprefix -m hexdet.,$(DOOR))
 
 format: $(VENV)/ready-dev
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import sys
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,21 +30,21 @@ USER_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROF
 """Failures of the operating system that are the user's world and no bug."""
 
 
-class BackendChoice(str, Enum):
+class BackendChoice(StrEnum):
     """What runs the network."""
 
     cpu = "cpu"
     htp = "htp"
 
 
-class PrecisionChoice(str, Enum):
+class PrecisionChoice(StrEnum):
     """Which graph of the bundle runs."""
 
     int8 = "int8"
     float = "float"
 
 
-class SplitChoice(str, Enum):
+class SplitChoice(StrEnum):
     """Which part of the dataset is scored."""
 
     train = "train"

@@ -95,21 +95,18 @@ def accuracy_table(report: Report) -> None:
     out.print(escape(verdict(report)))
 
 
-def artifact_table(report: Report, sizes: dict[str, int]) -> None:
-    """Print the table that closes an export: every file with its size, cost and accuracy."""
+def artifact_table(report: Report) -> None:
+    """Print the table that closes an export: every graph with its size, cost and AP@0.5."""
     title = f"{report.name}: AP@0.5 on {report.images} of {report.images_available} test images"
     table = Table(title=escape(title), title_justify="left")
-    for heading in ("file", "size", "parameters", "MACs", "float", "INT8 CPU", "INT8 HTP"):
-        table.add_column(heading, justify="left" if heading == "file" else "right")
+    table.add_column("file")
+    for heading in ("MiB", "parameters", "MACs", "float", "INT8\nCPU", "INT8\nHTP"):
+        table.add_column(heading, justify="right", no_wrap=True)
     scores = [share(report.row(key).ap50) for key in ("float", "int8_cpu", "int8_htp")]
-    for name, size in sizes.items():
-        integer = name.startswith("int8")
+    for name, size in report.sizes.items():
+        known = ["", *scores[1:]] if name.startswith("int8") else [scores[0], "", ""]
         costs = [f"{report.parameters:,}", f"{report.macs:,}"]
-        known = ["", scores[1], scores[2]] if integer else [scores[0], "", ""]
-        graph = name.endswith((".onnx", ".dlc"))
-        table.add_row(
-            escape(name), f"{size / 2**20:.2f} MiB", *(costs + known if graph else [""] * 5)
-        )
+        table.add_row(name, f"{size / 2**20:.2f}", *costs, *known)
     out.print(table)
 
 

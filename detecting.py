@@ -47,8 +47,10 @@ def detect_files(
                 console.warn(f"{error}; skipped")
                 continue
             found = detector(image, score=score)
-            drawn = output / f"{path.stem}.jpg" if path.suffix == ".jpg" else output / (
-                f"{path.name}.jpg"
+            drawn = (
+                output / f"{path.stem}.jpg"
+                if path.suffix == ".jpg"
+                else output / (f"{path.name}.jpg")
             )
             with replacing(drawn) as temporary:
                 if not cv2.imwrite(str(temporary), found.draw(image)):

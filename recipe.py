@@ -1,7 +1,8 @@
-"""The recipe: one YAML file, one section a stage, read into frozen models that refuse typing errors."""
+"""The recipe: one YAML file, one section a stage, read into models that refuse typing errors."""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
@@ -144,7 +145,7 @@ class ExportSection(Section):
 
 
 class EvaluationSection(Section):
-    """Thresholds: for scoring (low, so that the whole curve is seen) and the detector's defaults."""
+    """Thresholds for scoring (low: the whole curve is seen), and the detector's defaults."""
 
     score: float = Field(0.01, ge=0, lt=1)
     default_score: float = Field(0.3, ge=0, lt=1)
@@ -229,14 +230,12 @@ def apply_override(content: dict[str, Any], override: str) -> None:
         raise RecipeError(f"--set {key}: {value!r} is not valid YAML") from error
     if isinstance(place[last], str):
         # YAML 1.1 reads 1e-3 as a text; a user means the number.
-        try:
+        with contextlib.suppress(ValueError):
             place[last] = float(place[last])
-        except ValueError:
-            pass
 
 
 def _say(error: Any) -> str:
-    """Turn one finding of pydantic into words that name the key and, for a typo, the nearest one."""
+    """Turn a finding of pydantic into words that name the key and, for a typo, the nearest."""
     path = ".".join(str(p) for p in error["loc"] if p not in ("scenes", "voc"))
     if error["type"] != "extra_forbidden":
         return f"{path}: {error['msg'].removeprefix('Value error, ')}"

@@ -1,4 +1,4 @@
-"""What the door's verbs do, for those that need the toolchain: calls the stages, shows the results."""
+"""What the door's verbs do where they need the toolchain: call the stages, show the results."""
 
 from __future__ import annotations
 
@@ -55,8 +55,7 @@ def export(recipe: Recipe, path: Path | None, build: Path, check: int | None) ->
         console.say("accuracy check: unchanged, skipped")
     else:
         report = _report(bundle, recipe, images)
-    names = ("float.onnx", "int8.onnx", "float.dlc", "int8.dlc", "encodings.json", "detector.json")
-    console.artifact_table(report, {n: (folder / n).stat().st_size for n in names})
+    console.artifact_table(report)
     console.out.print(f"bundle: {folder}    report: {folder}/report.html", markup=False)
 
 
@@ -94,9 +93,7 @@ def evaluate(
         Detector.load(folder, backend=backend, precision=precision, arch=arch) as detector,
         console.bar(f"evaluating {detector.backend.name}") as step,
     ):
-        result = run(
-            detector, dataset, score=recipe.evaluation.score, limit=limit, progress=step
-        )
+        result = run(detector, dataset, score=recipe.evaluation.score, limit=limit, progress=step)
     accuracy = result.accuracy
     if as_json:
         console.print_json({"backend": result.backend, **dataclasses.asdict(accuracy)})

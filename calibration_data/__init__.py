@@ -1,1 +1,1 @@
-"""The choice of the images that set the ranges of the activations, and the record of that choice."""
+"""The choice of the images that set the activations' ranges, and the record of that choice."""

@@ -1,4 +1,4 @@
-"""The record of a calibration set: which images, with the sha256 of what the network saw of them."""
+"""The record of a calibration set: which images, with the sha256 of what the network saw."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Record:
 
 
 class Dataset(Protocol):
-    """A fixed sequence of records, read one at a time; indexing may be done from several threads."""
+    """A fixed sequence of records, read one at a time, from several threads if need be."""
 
     name: str
     classes: tuple[str, ...]
@@ -86,7 +86,7 @@ class Dataset(Protocol):
 
 @dataclass(kw_only=True)
 class AnnotationBuilder:
-    """Collect the boxes of one image; what cannot be learnt from or scored is dropped and listed."""
+    """Collect the boxes of one image; what can be neither learnt nor scored is dropped, listed."""
 
     image: str
     width: int
@@ -98,7 +98,11 @@ class AnnotationBuilder:
     _ignore: list[bool] = field(default_factory=list)
 
     def add(
-        self, box: tuple[float, float, float, float], label: int | None, *, ignore: bool = False,
+        self,
+        box: tuple[float, float, float, float],
+        label: int | None,
+        *,
+        ignore: bool = False,
         detail: str = "",
     ) -> None:
         """Add one box (x1, y1, x2, y2) in pixels, clipped to the image, or list why it is dropped.

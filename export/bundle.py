@@ -17,7 +17,15 @@ from ..runtime.files import sha256_of, write_text
 
 FILE_NAME = "manifest.json"
 SCHEMA_VERSION = 1
-PACKAGES = ("torch", "onnx", "onnxsim", "onnxruntime", "onnxruntime-qnn", "numpy", "opencv-python-headless")
+PACKAGES = (
+    "torch",
+    "onnx",
+    "onnxsim",
+    "onnxruntime",
+    "onnxruntime-qnn",
+    "numpy",
+    "opencv-python-headless",
+)
 
 
 class Bundle:

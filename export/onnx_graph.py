@@ -1,4 +1,4 @@
-"""From a trained network to the float ONNX graph of a bundle, simplified, and proof that it is so."""
+"""From a trained network to the simplified float ONNX graph of a bundle, and proof of it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def export_float(network: SSD, contract: DetectorContract, opset: int) -> FloatG
         torch.onnx.export(
             _Deployed(folded),
             (example,),
-            stream,
+            stream,  # type: ignore[arg-type]  # the stub forgets streams
             input_names=["image"],
             output_names=list(contract.output_shapes()),
             opset_version=opset,

@@ -13,8 +13,8 @@ from typing import Any
 
 import onnx
 
-from ..calibration_data.manifest import CalibrationSet, read_calibration_set
 from ..calibration_data.manifest import FILE_NAME as CALIBRATION
+from ..calibration_data.manifest import CalibrationSet, read_calibration_set
 from ..calibration_data.selection import choose
 from ..datasets.opening import open_split
 from ..quantization.encodings import FILE_NAME as ENCODINGS

@@ -1,4 +1,4 @@
-"""Small edits of ONNX graphs: heads without layout changes, integers at both ends, nothing unused."""
+"""Edits of ONNX graphs: heads without layout changes, integers at both ends, nothing unused."""
 
 from __future__ import annotations
 
@@ -65,9 +65,7 @@ def make_integer_ends(model: onnx.ModelProto, renamed: dict[str, str]) -> None:
 
 def _integer_input(graph: onnx.GraphProto) -> None:
     batch, channels, rows, columns = _shape(graph.input[0])
-    quantize = next(
-        n for n in graph.node if n.op_type == "QuantizeLinear" and n.input[0] == IMAGE
-    )
+    quantize = next(n for n in graph.node if n.op_type == "QuantizeLinear" and n.input[0] == IMAGE)
     transpose = helper.make_node(
         "Transpose", [IMAGE], [quantize.output[0]], name="image_to_nchw", perm=TO_NCHW
     )

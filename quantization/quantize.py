@@ -70,9 +70,7 @@ def _input_encoding(spec: InputSpec) -> dict[str, npt.NDArray[np.generic]]:
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime ships no types
     """The calibration images, one at a time, as the float graph reads them."""
 
-    def __init__(
-        self, pixels: npt.NDArray[np.uint8], spec: InputSpec, progress: Progress
-    ) -> None:
+    def __init__(self, pixels: npt.NDArray[np.uint8], spec: InputSpec, progress: Progress) -> None:
         self._pixels, self._spec, self._progress = pixels, spec, progress
         self._next = 0
 

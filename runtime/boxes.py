@@ -33,7 +33,8 @@ def iou(a: Float, b: Float) -> Float:
     """Return the intersection over union of every pair, float32 [len(a), len(b)], 0 to 1."""
     common = intersection(a, b)
     union = area(a)[:, None] + area(b)[None, :] - common
-    return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    ratio = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    return np.asarray(ratio, np.float32)
 
 
 def to_corners(centred: Float) -> Float:

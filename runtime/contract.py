@@ -88,7 +88,7 @@ class DetectorContract:
         return sum(v.rows * v.columns * len(v.anchors) for v in self.levels)
 
     def output_shapes(self) -> dict[str, tuple[int, int, int, int]]:
-        """Return the NHWC shape of every output, scores before boxes, in the order of the levels."""
+        """Return the NHWC shape of every output: scores, then boxes, in the order of the levels."""
         shapes = {}
         for level in self.levels:
             size = (1, level.rows, level.columns)

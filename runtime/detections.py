@@ -9,7 +9,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-PALETTE = ((66, 133, 244), (52, 168, 83), (251, 140, 0), (171, 71, 188), (0, 172, 193), (234, 67, 53))
+PALETTE = (
+    (66, 133, 244),
+    (52, 168, 83),
+    (251, 140, 0),
+    (171, 71, 188),
+    (0, 172, 193),
+    (234, 67, 53),
+)
 """Box colours by class as RGB, readable on light and dark pictures."""
 
 
@@ -81,6 +88,12 @@ def _label(
     y = corner[1] if corner[1] >= height + base else corner[1] + height + base
     cv2.rectangle(canvas, (x, y - height - base), (x + width + 2, y), colour, cv2.FILLED)
     cv2.putText(
-        canvas, text, (x + 1, y - base // 2 - 1), cv2.FONT_HERSHEY_SIMPLEX, scale,
-        (255, 255, 255), 1, cv2.LINE_AA,
+        canvas,
+        text,
+        (x + 1, y - base // 2 - 1),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        scale,
+        (255, 255, 255),
+        1,
+        cv2.LINE_AA,
     )

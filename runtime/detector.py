@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +12,7 @@ import numpy.typing as npt
 
 from .anchors import all_anchors
 from .backend import Backend, CpuBackend, Precision
-from .contract import DetectorContract, load_contract
+from .contract import DetectorContract, Thresholds, load_contract
 from .detections import Detections
 from .images import to_pixels
 from .postprocess import postprocess
@@ -65,9 +64,11 @@ class Detector:
 
         Thresholds that are not given are those of the contract.
         """
-        given = {"score": score, "nms_iou": nms_iou, "max_detections": max_detections}
-        thresholds = dataclasses.replace(
-            self.contract.thresholds, **{k: v for k, v in given.items() if v is not None}
+        default = self.contract.thresholds
+        thresholds = Thresholds(
+            score=default.score if score is None else score,
+            nms_iou=default.nms_iou if nms_iou is None else nms_iou,
+            max_detections=default.max_detections if max_detections is None else max_detections,
         )
         outputs = self.backend.run_float(to_pixels(image, self.contract.input))
         size = (image.shape[1], image.shape[0])

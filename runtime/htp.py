@@ -1,4 +1,4 @@
-"""The backend on the Hexagon Tensor Processor: emulated on an x86 PC, real on a Snapdragon board."""
+"""The backend on the Hexagon Tensor Processor: emulated on a PC, real on a Snapdragon board."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from .qnn import htp_options, open_session
 
 
 def serve(model: Path, arch: int, connection: Connection) -> None:
-    """Send the outputs' names and shapes as JSON; then, for each picture received, every output's bytes."""
+    """Send the outputs' names and shapes as JSON; then answer each picture with their bytes."""
     session = open_session(model, htp_options(arch))
     image = session.get_inputs()[0]
     shapes = {value.name: value.shape for value in session.get_outputs()}

@@ -55,9 +55,7 @@ def list_images(folder: Path) -> list[Path]:
         raise DataError(f"no such image or folder: {folder}")
     found = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
     if not found:
-        raise DataError(
-            f"the folder {folder} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})"
-        )
+        raise DataError(f"the folder {folder} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
     return found
 
 

@@ -16,7 +16,7 @@ class ModuleProcess:
     """`python -m module arguments...` with everything it prints, at C level too, kept in a file."""
 
     def __init__(self, module: str, arguments: list[str], pass_fds: tuple[int, ...] = ()) -> None:
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process
         self.process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""One small bundle of the shipped `heads` checkpoint, made through the door and shared by the tests."""
+"""A small bundle of the shipped `heads` checkpoint, made through the door, for all tests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def hexdet_cli() -> Run:
     """Return a function that runs `hexdet ...` as a user would, output captured."""
 
     def run(
-        *arguments: str | os.PathLike[str], cwd: Path | None = None, code: int | None = 0,
+        *arguments: str | os.PathLike[str],
+        cwd: Path | None = None,
+        code: int | None = 0,
         env: dict[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         result = subprocess.run(

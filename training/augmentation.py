@@ -1,4 +1,4 @@
-"""SSD's augmentation on OpenCV: photometric change, expand, IoU crop and flips, in one resampling."""
+"""SSD's augmentation on OpenCV: photometric, expand, IoU crop and flips, in one resampling."""
 
 from __future__ import annotations
 
@@ -44,13 +44,12 @@ def augment(
     if rng.random() < section.photometric:
         canvas = _photometric(canvas, rng)
     if rng.random() < section.grey:
-        canvas = cv2.cvtColor(cv2.cvtColor(canvas, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+        grey = cv2.cvtColor(canvas, cv2.COLOR_BGR2GRAY)
+        canvas = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
     return np.ascontiguousarray(canvas), truth
 
 
-def resize_only(
-    image: Image, truth: Annotation, size: tuple[int, int]
-) -> tuple[Image, Annotation]:
+def resize_only(image: Image, truth: Annotation, size: tuple[int, int]) -> tuple[Image, Annotation]:
     """Return the image stretched to `size` (width, height) and its truth in its pixels."""
     height, width = image.shape[:2]
     resized = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
@@ -134,9 +133,7 @@ def _cut(
     return np.asarray(warped, np.uint8)
 
 
-def _move(
-    truth: Annotation, window: npt.NDArray[np.float64], size: tuple[int, int]
-) -> Annotation:
+def _move(truth: Annotation, window: npt.NDArray[np.float64], size: tuple[int, int]) -> Annotation:
     """Bring the truth into the pixels of the resampled window."""
     if len(truth) == 0:
         return truth

@@ -1,4 +1,4 @@
-"""A torch network as a runtime backend, so that validation uses the runtime's own post-processing."""
+"""A torch network as a runtime backend, so that validation uses the runtime's own code."""
 
 from __future__ import annotations
 

@@ -48,9 +48,7 @@ def network_of(recipe: Recipe) -> SSD:
     return build_network(recipe.network.name, spec)
 
 
-def save_checkpoint(
-    path: Path, network: nn.Module, recipe: Recipe, notes: dict[str, Any]
-) -> Path:
+def save_checkpoint(path: Path, network: nn.Module, recipe: Recipe, notes: dict[str, Any]) -> Path:
     """Write the weights as float16, and recipe and notes as metadata.
 
     Raises ArtifactError where a weight does not fit float16 or the disk is full.

@@ -1,4 +1,4 @@
-"""From records to training batches: augmented, matched to the anchors, the same for any worker count."""
+"""From records to training batches: augmented, matched, the same for any worker count."""
 
 from __future__ import annotations
 
@@ -42,9 +42,7 @@ class TrainingSamples(TorchDataset[Sample]):
         rng = np.random.default_rng((self._section.seed, epoch, index))
         record = self._dataset[index]
         size = (self._contract.input.width, self._contract.input.height)
-        image, truth = augment(
-            record.image, record.annotation, size, self._section.augment, rng
-        )
+        image, truth = augment(record.image, record.annotation, size, self._section.augment, rng)
         targets = match(
             truth,
             self._anchors,
@@ -78,8 +76,8 @@ def make_loader(
 ) -> DataLoader[tuple[Tensor, Tensor, Tensor]]:
     """Return the loader of batches: pixels uint8 [n, h, w, 3], labels, deltas."""
     return DataLoader(
-        samples,
-        batch_sampler=batches,  # type: ignore[arg-type]  # keys are pairs, not plain indices
+        samples,  # type: ignore[arg-type]  # the default collation turns arrays into tensors
+        batch_sampler=batches,
         num_workers=workers,
         persistent_workers=workers > 0,
         worker_init_fn=_one_thread,

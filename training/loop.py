@@ -137,9 +137,7 @@ class _Training:
         return self.folder / "best.safetensors"
 
     def _resume(self) -> int:
-        progress = load_state(
-            self.folder, self.recipe, self.network, self.average, self.optimizer
-        )
+        progress = load_state(self.folder, self.recipe, self.network, self.average, self.optimizer)
         self.best_ap50, self.seconds = progress["best"], progress["seconds"]
         return int(progress["epoch"])
 
@@ -153,8 +151,10 @@ class _Training:
             sums[0] += score_loss
             sums[1] += delta_loss
             if not math.isfinite(score_loss + delta_loss):
-                kept = f"the last good checkpoint is {self._best}" if self._best.is_file() else (
-                    "there is no good checkpoint yet"
+                kept = (
+                    f"the last good checkpoint is {self._best}"
+                    if self._best.is_file()
+                    else ("there is no good checkpoint yet")
                 )
                 raise TrainingError(
                     f"the loss is {score_loss + delta_loss} in epoch {epoch + 1}, step {step + 1}: "
@@ -193,14 +193,12 @@ class _Training:
         labels = labels.flatten()
         positives = (labels > 0).sum().clamp(min=1)
         section = self.section
-        on_scores = focal_loss(
-            scores, labels, gamma=section.focal_gamma, alpha=section.focal_alpha
-        )
+        on_scores = focal_loss(scores, labels, gamma=section.focal_gamma, alpha=section.focal_alpha)
         on_deltas = box_loss(deltas, targets.flatten(0, 1), labels) * section.box_weight
         loss = (on_scores + on_deltas) / positives
         if torch.isfinite(loss):
             self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(self.network.parameters(), section.gradient_clip)
             self.optimizer.step()
             self.average.update(self.network)
@@ -247,6 +245,6 @@ def _uses_bfloat16(section: TrainingSection, device: torch.device) -> bool:
     if section.precision != "auto":
         return section.precision == "bfloat16"
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     # Without native instructions bfloat16 on a CPU is emulated, and slower than float32.
     return bool(torch.cpu._is_avx512_bf16_supported())

@@ -1,4 +1,4 @@
-"""The whole state of a training at the end of an epoch, as safetensors, so that it can go on exactly."""
+"""The whole state of a training at the end of an epoch, so that it can go on exactly."""
 
 from __future__ import annotations
 

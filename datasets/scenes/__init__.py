@@ -1,4 +1,4 @@
-"""The built-in dataset `scenes`: surveillance-like pictures with annotated heads, drawn from a seed."""
+"""The built-in dataset: surveillance-like pictures with annotated heads, drawn from a seed."""
 
 from .dataset import Scenes
 

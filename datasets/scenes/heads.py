@@ -169,7 +169,7 @@ def _spot(
     half_w, half_h = extents_m(axes, 1.0)
     unit = side_px / (2 * margin)
     x, y = side_px / 2 + seen[0] / half_w * unit, side_px / 2 + seen[1] / half_h * unit
-    return int(round(x)), int(round(y)), float(seen[2])
+    return round(x), round(y), float(seen[2])
 
 
 def _knobs(look: HeadLook, axes: Floats, kind: Pixels, solid: npt.NDArray[np.bool_]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from hexdet.datasets.scenes import Scenes
 from hexdet.runtime.files import sha256_of
 
@@ -166,9 +167,7 @@ def test_a_missing_dataset_names_its_address_and_layout(hexdet_cli: Run, tmp_pat
         assert word in result.stderr
 
 
-def test_a_checkpoint_of_another_class_count_is_refused(
-    hexdet_cli: Run, tmp_path: Path
-) -> None:
+def test_a_checkpoint_of_another_class_count_is_refused(hexdet_cli: Run, tmp_path: Path) -> None:
     import hexdet
 
     shipped = Path(hexdet.__file__).parent / "training/checkpoints/heads.safetensors"
@@ -204,9 +203,7 @@ def test_help_shows_an_example_for_every_verb(hexdet_cli: Run) -> None:
         assert f"Example: hexdet {verb}" in hexdet_cli(verb, "--help").stdout
 
 
-def test_a_full_disk_leaves_the_old_bundle(
-    hexdet_cli: Run, heads: Path, tmp_path: Path
-) -> None:
+def test_a_full_disk_leaves_the_old_bundle(hexdet_cli: Run, heads: Path, tmp_path: Path) -> None:
     mounted = tmp_path / "small"
     mounted.mkdir()
     mount = subprocess.run(

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import pytest
+
 from hexdet.datasets.scenes import Scenes
 from hexdet.evaluation.average_precision import score_detections
 from hexdet.evaluation.graph_cost import graph_cost
@@ -68,9 +69,7 @@ def test_a_changed_weight_is_seen_by_the_float_comparison(
     values[0] *= 1.05
     weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
     images = normalise(pixels[:1], contract.input)
-    found = float_difference(
-        checkpoint.network, model, images, list(contract.output_shapes())
-    )
+    found = float_difference(checkpoint.network, model, images, list(contract.output_shapes()))
     assert found.relative > FLOAT_GRAPH.limit
 
 

@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import hexdet
 import pytest
+
+import hexdet
 
 ROOT = Path(hexdet.__file__).parent
 

@@ -1,4 +1,4 @@
-"""The two building blocks of the MobileNet family: convolution + norm + ReLU6, inverted residual."""
+"""The building blocks of the MobileNets: convolution + norm + ReLU6, inverted residual."""
 
 from __future__ import annotations
 

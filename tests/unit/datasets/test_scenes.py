@@ -19,7 +19,7 @@ COUNT = 60
 def scenes() -> Iterator[list[Record]]:
     """The first scenes of the training split."""
     dataset = Scenes(split="train", count=COUNT)
-    yield [dataset[index] for index in range(COUNT)]
+    return [dataset[index] for index in range(COUNT)]
 
 
 def same(a: Record, b: Record) -> bool:
@@ -34,7 +34,7 @@ def same(a: Record, b: Record) -> bool:
 def test_none_at_all() -> None:
     empty = Scenes(split="train", count=0)
     assert len(empty) == 0
-    assert list(empty[i] for i in range(len(empty))) == []
+    assert [empty[i] for i in range(len(empty))] == []
 
 
 def test_same_in_any_order_and_for_any_count(scenes: list[Record]) -> None:
@@ -70,7 +70,7 @@ def test_iterating_ends() -> None:
     ("split", "count", "seed"), [("training", 1, 0), ("train", -1, 0), ("train", 1, -1)]
 )
 def test_nonsense_is_refused(split: str, count: int, seed: int) -> None:
-    with pytest.raises(ValueError, match="split|negative"):
+    with pytest.raises(ValueError, match=r"split|negative"):
         Scenes(split=split, count=count, seed=seed)  # type: ignore[arg-type]
 
 
