@@ -12,7 +12,7 @@ import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-BCCD = Path(os.environ.get("HEXDET_DATA", "data")) / "bccd" / "BCCD"
+BCCD = Path(os.environ.get("HEXDET_DATA") or "data") / "bccd" / "BCCD"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
