@@ -75,9 +75,14 @@ def train(
     verbs.train(_recipe(recipe, overrides), build, resume=resume)
 
 
-@app.command(epilog="Example: hexdet export bccd --check 72")
+@app.command(
+    epilog="Example: hexdet export bccd --check 72; "
+    "hexdet export --onnx face.onnx --contract face.yaml"
+)
 def export(
-    recipe: RecipeName,
+    recipe: Annotated[
+        str | None, typer.Argument(metavar="RECIPE", help="A recipe file, or heads, bccd.")
+    ] = None,
     overrides: Overrides = None,
     checkpoint: Annotated[
         Path | None, typer.Option("--checkpoint", help="Default: your own, else the shipped one.")
@@ -85,12 +90,20 @@ def export(
     check: Annotated[
         int | None, typer.Option("--check", min=0, help="Images of the accuracy check.")
     ] = None,
+    onnx: Annotated[
+        Path | None, typer.Option("--onnx", help="A foreign SSD instead of a checkpoint.")
+    ] = None,
+    contract: Annotated[
+        str | None, typer.Option("--contract", help="The recipe that describes it.")
+    ] = None,
     build: BuildFolder = Path("build"),
 ) -> None:
     """Do the main job: checkpoint to ONNX, to INT8, to DLC, and a short accuracy check."""
     from . import verbs
 
-    verbs.export(_recipe(recipe, overrides), checkpoint, build, check)
+    if (onnx is None) != (contract is None) or (recipe is None) == (contract is None):
+        raise typer.BadParameter("give a RECIPE, or --onnx together with --contract")
+    verbs.export(_recipe(recipe or contract or "", overrides), checkpoint, onnx, build, check)
 
 
 @app.command(epilog="Example: hexdet quantize build/heads --set quantization.weights=per_tensor")
@@ -101,12 +114,57 @@ def quantize(bundle: BundleFolder, overrides: Overrides = None) -> None:
     verbs.quantize(bundle, overrides or [])
 
 
-@app.command(epilog="Example: hexdet dlc build/heads")
-def dlc(bundle: BundleFolder) -> None:
-    """Write the DLCs of a bundle from its two graphs."""
+@app.command(epilog="Example: hexdet dlc build/heads --target sm8550 --target qcs6490")
+def dlc(
+    bundle: BundleFolder,
+    target: Annotated[
+        list[str] | None, typer.Option("--target", help="Also compile for this chip.")
+    ] = None,
+) -> None:
+    """Write the DLCs of a bundle from its two graphs, and context binaries for chips."""
     from . import verbs
 
-    verbs.dlc(bundle)
+    verbs.dlc(bundle, target or ())
+
+
+@app.command(epilog="Example: hexdet dlc-info build/heads/int8.dlc --csv")
+def dlc_info(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
+) -> None:
+    """Show the layers, encodings, parameters and MACs of a DLC, read from the file alone."""
+    from . import verbs
+
+    verbs.dlc_info(file, as_json, as_csv)
+
+
+@app.command(epilog="Example: hexdet dlc-diff old/int8.dlc build/heads/int8.dlc")
+def dlc_diff(
+    first: Annotated[Path, typer.Argument(metavar="A")],
+    second: Annotated[Path, typer.Argument(metavar="B")],
+    as_json: AsJson = False,
+) -> None:
+    """Show which layers, shapes, encodings and weights differ; exit code 3 if any does."""
+    from . import verbs
+
+    if not verbs.dlc_diff(first, second, as_json):
+        raise typer.Exit(3)
+
+
+@app.command(epilog="Example: hexdet parity build/heads --limit 8")
+def parity(
+    bundle: BundleFolder,
+    limit: Annotated[int, typer.Option(min=1, help="Test images to compare on.")] = 8,
+    bisect: Annotated[
+        bool, typer.Option("--bisect", help="Find the first bad layer of a failed rung.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Hold every form of the network against the last: PyTorch, ONNX, INT8, HTP, DLC, device."""
+    from . import verbs
+
+    verbs.parity(bundle, limit, bisect, as_json)
 
 
 @app.command(epilog="Example: hexdet evaluate build/heads --backend htp --limit 50")
@@ -116,12 +174,15 @@ def evaluate(
     precision: Annotated[PrecisionChoice, typer.Option()] = PrecisionChoice.int8,
     split: Annotated[SplitChoice, typer.Option()] = SplitChoice.test,
     limit: Limit = None,
+    target: Annotated[
+        str | None, typer.Option("--target", help="Emulate the Hexagon of this chip.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score one graph of a bundle on annotated images."""
     from . import verbs
 
-    verbs.evaluate(bundle, backend.value, precision.value, split.value, limit, as_json)
+    verbs.evaluate(bundle, backend.value, precision.value, split.value, limit, target, as_json)
 
 
 @app.command(epilog="Example: hexdet report build/bccd")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -22,9 +23,13 @@ from rich.progress import (
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from .export.dlc_file.diff import DlcDiff
+    from .export.dlc_file.info import DlcInfo
+    from .export.ladder import Rung
     from .quantization.report import Report
 
 out = Console(highlight=False, soft_wrap=True)
+LEFT: dict[str, Any] = {"title_justify": "left"}
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -108,6 +113,81 @@ def artifact_table(report: Report) -> None:
         costs = [f"{report.parameters:,}", f"{report.macs:,}"]
         table.add_row(name, f"{size / 2**20:.2f}", *costs, *known)
     out.print(table)
+
+
+def ladder_table(rungs: Sequence[Rung], images: int) -> None:
+    """Print the ladder of parity, a line a rung: the worst output of each."""
+    table = Table(title=f"parity on {images} images, each rung against the one named", **LEFT)
+    table.add_column("rung")
+    table.add_column("against")
+    for heading in ("max\nunits", "max\ncodes", "mean\ncodes", "matched", "AP@0.5"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict")
+    for rung in rungs:
+        worst = max((o.max_units for o in rung.outputs), default=None)
+        codes = [o.max_codes for o in rung.outputs if o.max_codes is not None]
+        means = [o.mean_codes for o in rung.outputs if o.mean_codes is not None]
+        compared = rung.compared_with is not None
+        table.add_row(
+            escape(rung.title),
+            rung.compared_with or "",
+            "" if worst is None else f"{worst:.2g}",
+            f"{max(codes):.2f}" if codes else "",
+            f"{max(means):.3f}" if means else "",
+            f"{rung.matched} of {rung.references}" if compared else "",
+            "" if rung.ap50 is None else share(rung.ap50),
+            escape(f"{rung.status}: {rung.reason}" if rung.reason else rung.status),
+        )
+    out.print(table)
+
+
+def dlc_table(info: DlcInfo) -> None:
+    """Print a DLC's layers and totals."""
+    title = (
+        f"{info.file}: container v{info.container_version}, converter {info.converter_version}, "
+        f"{info.size_bytes:,} bytes"
+    )
+    table = Table(title=escape(title), **LEFT)
+    for heading in ("id", "name", "type", "output", "encoding"):
+        table.add_column(heading, justify="right" if heading == "id" else "left")
+    for heading in ("parameters", "%", "MACs", "%"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in info.rows:
+        shapes = ", ".join("x".join(map(str, shape)) for shape in row.output_shapes)
+        table.add_row(
+            str(row.id),
+            escape(row.name),
+            escape(row.type),
+            shapes,
+            escape(row.encodings.get(row.outputs[0], "") if row.outputs else ""),
+            f"{row.parameters:,}",
+            f"{100 * row.parameters_share:.2f}",
+            f"{row.macs:,}",
+            f"{100 * row.macs_share:.2f}",
+        )
+    out.print(table)
+    operators = ", ".join(f"{count} {name}" for name, count in info.operators.items())
+    out.print(f"operators: {operators}", markup=False)
+    out.print(f"Total parameters: {info.total_parameters:,}")
+    out.print(f"Total MACs per inference: {info.total_macs:,}")
+
+
+def difference_table(result: DlcDiff) -> None:
+    """Print what differs between two DLCs."""
+    if result.identical:
+        out.print("identical: layers, shapes, encodings and weights")
+        return
+    table = Table(title=f"{len(result.differences)} differences", **LEFT)
+    for heading in ("what", "name", "A", "B"):
+        table.add_column(heading)
+    for row in result.differences:
+        table.add_row(row.aspect, escape(row.name), escape(row.first), escape(row.second))
+    out.print(table)
+
+
+def print_file(path: Path) -> None:
+    """Print a text file as it is."""
+    out.out(path.read_text(encoding="utf-8"), end="")
 
 
 def share(value: float) -> str:

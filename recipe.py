@@ -15,11 +15,14 @@ from .errors import RecipeError
 
 SHIPPED = Path(__file__).parent / "training" / "recipes"
 
+YAML_FAULTS = (yaml.YAMLError, ValueError)
+"""What pyyaml raises; ValueError is bad UTF-8, or a date that is none such as 2024-13-45."""
+
 
 class Section(BaseModel):
     """A part of the recipe: immutable, and closed to keys that it does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
 
 
 class ScenesData(Section):
@@ -46,27 +49,49 @@ class VocData(Section):
     """Where the data can be had: shown when the folder is missing."""
 
 
-DataSection = Annotated[Union[ScenesData, VocData], Field(discriminator="format")]
+class ImagesData(Section):
+    """Folders of images without annotations: enough to calibrate and to compare, not to score."""
 
-AnchorSize = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
+    format: Literal["images"]
+    classes: tuple[str, ...] = Field(min_length=1)
+    train: str
+    """Folder of the calibration images, relative to HEXDET_DATA, or absolute; likewise the rest."""
+    test: str
+    val: str = ""
+    address: str = ""
+
+
+DATA_FORMATS: dict[str, type[Section]] = {
+    "scenes": ScenesData,
+    "voc": VocData,
+    "images": ImagesData,
+}
+DataSection = Annotated[Union[ScenesData, VocData, ImagesData], Field(discriminator="format")]
+
+Positive = Annotated[float, Field(gt=0)]
+AnchorSize = tuple[Positive, Positive]
 
 
 class NetworkSection(Section):
     """Which network, at which input size, with which anchors."""
 
     name: str = "mb2_ssd_lite_f38"
+    strides: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Of the levels, finest first: only for a network that comes as ONNX; ours know their own."""
     width: int = Field(300, ge=64, le=2048)
     height: int = Field(300, ge=64, le=2048)
     mean: float = 127.0
     std: float = Field(128.0, gt=0)
-    anchors: tuple[tuple[AnchorSize, ...], ...] = (
+    colour: Literal["rgb", "bgr"] = "rgb"
+    activation: Literal["softmax", "sigmoid"] = "softmax"
+    anchors: tuple[Annotated[tuple[AnchorSize, ...], Field(min_length=1)], ...] = (
         ((13.9, 20.8), (22.0, 33.1)),
         ((31.0, 46.5), (44.9, 67.4)),
         ((63.7, 95.5), (89.8, 134.7)),
         ((122.5, 183.7), (171.5, 257.2)),
     )
     """(width, height) in pixels of the network's input, for every level, finest first."""
-    variances: tuple[float, float] = (0.1, 0.2)
+    variances: tuple[Positive, Positive] = (0.1, 0.2)
 
 
 class AugmentSection(Section):
@@ -191,7 +216,7 @@ def load_recipe(name_or_path: str, overrides: Iterable[str] = ()) -> Recipe:
         )
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (*YAML_FAULTS, RecursionError) as error:
         raise RecipeError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     content = {} if content is None else content
     if not isinstance(content, dict):
@@ -226,7 +251,7 @@ def apply_override(content: dict[str, Any], override: str) -> None:
             raise RecipeError(f"--set {key}: {section} is a value, not a section")
     try:
         place[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
+    except YAML_FAULTS as error:
         raise RecipeError(f"--set {key}: {value!r} is not valid YAML") from error
     if isinstance(place[last], str):
         # YAML 1.1 reads 1e-3 as a text; a user means the number.
@@ -236,7 +261,9 @@ def apply_override(content: dict[str, Any], override: str) -> None:
 
 def _say(error: Any) -> str:
     """Turn a finding of pydantic into words that name the key and, for a typo, the nearest."""
-    path = ".".join(str(p) for p in error["loc"] if p not in ("scenes", "voc"))
+    # Under `data` pydantic puts the format into the path; the user's file has no such level.
+    steps = [p for i, p in enumerate(error["loc"]) if not (i == 1 and error["loc"][0] == "data")]
+    path = ".".join(str(p) for p in steps)
     if error["type"] != "extra_forbidden":
         return f"{path}: {error['msg'].removeprefix('Value error, ')}"
     known = sorted(_known_keys(error["loc"]))
@@ -249,8 +276,8 @@ def _known_keys(location: tuple[Any, ...]) -> set[str]:
     """Return the keys that are allowed beside the unknown one at `location`."""
     model: Any = Recipe
     for part in location[:-1]:
-        if part in ("scenes", "voc"):
-            model = ScenesData if part == "scenes" else VocData
+        if part in DATA_FORMATS:  # pydantic puts the format of the data section into the path
+            model = DATA_FORMATS[part]
             continue
         model = model.model_fields[part].annotation
         if get_args(model):

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from . import console
 from .datasets.opening import Split, open_split
+from .errors import ParityError
 from .export.bundle import Bundle, versions
 from .export.pipeline import (
     STAGES,
     StageReport,
     Step,
     Watcher,
+    check_bundle,
     export_bundle,
+    export_foreign,
     quantize_bundle,
     write_dlcs,
+    write_targets,
 )
 from .quantization.report import Report, load_report, make_report
 from .quantization.report_page import save_page
 from .recipe import Recipe, apply_override, parse_recipe
 from .runtime.backend import Precision
 from .runtime.detector import BackendName, Detector
-from .training.checkpoint import default_checkpoint, load_checkpoint
+from .runtime.targets import find_target
+from .training.checkpoint import default_checkpoint, load_checkpoint, shipped_checkpoint
 
 
 class _Shown(Watcher):
@@ -39,13 +44,19 @@ class _Shown(Watcher):
         console.say(f"{report.stage}: {'done' if report.ran else 'unchanged, skipped'}")
 
 
-def export(recipe: Recipe, path: Path | None, build: Path, check: int | None) -> None:
-    """Make a bundle and close with its table."""
-    checkpoint = load_checkpoint(path or default_checkpoint(recipe, build), recipe)
-    console.say(f"checkpoint: {_short(checkpoint.path)}")
+def export(
+    recipe: Recipe, path: Path | None, onnx: Path | None, build: Path, check: int | None
+) -> None:
+    """Make a bundle, from a checkpoint or a foreign ONNX graph, and close with its table."""
     folder = build / recipe.name
-    bundle = export_bundle(recipe, checkpoint, folder, _Shown())
+    if onnx is not None:
+        bundle = export_foreign(recipe, onnx, folder, _Shown())
+    else:
+        checkpoint = load_checkpoint(path or default_checkpoint(recipe, build), recipe)
+        console.say(f"checkpoint: {_short(checkpoint.path)}")
+        bundle = export_bundle(recipe, checkpoint, folder, _Shown())
     _show_dropped(recipe)
+    _check(bundle, recipe)
     images = recipe.export.check_images if check is None else check
     if images == 0:
         console.say("accuracy check: not run (0 images asked for)")
@@ -69,10 +80,63 @@ def quantize(folder: Path, overrides: Iterable[str]) -> None:
     console.say(f"next: hexdet report {folder}")
 
 
-def dlc(folder: Path) -> None:
-    """Write the DLCs of a bundle."""
+def dlc(folder: Path, targets: Sequence[str]) -> None:
+    """Write the DLCs of a bundle, and a context binary for each target."""
     bundle = Bundle(folder, STAGES)
-    write_dlcs(bundle, bundle.recipe(), _Shown())
+    recipe = bundle.recipe()
+    chips = [find_target(name) for name in targets]
+    write_dlcs(bundle, recipe, _Shown())
+    write_targets(bundle, recipe, chips, _Shown())
+    _check(bundle, recipe)
+
+
+def parity(folder: Path, limit: int, bisect: bool, as_json: bool) -> None:
+    """Climb the ladder of a bundle; raises ParityError where a rung fails."""
+    from .export.ladder import first_failure
+    from .export.parity import climb_bundle
+
+    bundle = Bundle(folder, STAGES)
+    recipe = bundle.recipe()
+    own = folder / "training" / "best.safetensors"
+    candidates = [own, default_checkpoint(recipe, folder.parent), shipped_checkpoint(recipe)]
+    with _bars("climbing") as progress:
+        rungs = climb_bundle(bundle, recipe, candidates, limit=limit, progress=progress)
+    if as_json:
+        console.print_file(folder / "parity.json")
+    else:
+        console.ladder_table(rungs, limit)
+    failed = first_failure(rungs)
+    if failed is None:
+        return
+    found = f"the rung {failed.title} failed: {failed.reason}"
+    if bisect:
+        found += "; " + _bisect(folder, recipe, failed.key)
+    raise ParityError(found)
+
+
+def dlc_info(path: Path, as_json: bool, as_csv: bool) -> None:
+    """Show what a DLC holds, computed from the file alone."""
+    from .export.dlc_file import read_dlc
+    from .export.dlc_file.info import tabulate
+
+    info = tabulate(read_dlc(path))
+    if as_json or as_csv:
+        console.out.out(info.to_json() if as_json else info.to_csv(), end="")
+    else:
+        console.dlc_table(info)
+
+
+def dlc_diff(first: Path, second: Path, as_json: bool) -> bool:
+    """Show what differs between two DLCs and return whether nothing does."""
+    from .export.dlc_file import read_dlc
+    from .export.dlc_file.diff import compare
+
+    result = compare(read_dlc(first), read_dlc(second))
+    if as_json:
+        console.print_json([dataclasses.asdict(d) for d in result.differences])
+    else:
+        console.difference_table(result)
+    return result.identical
 
 
 def evaluate(
@@ -81,14 +145,15 @@ def evaluate(
     precision: Precision,
     split: Split,
     limit: int | None,
+    target: str | None,
     as_json: bool,
 ) -> None:
-    """Score one graph of a bundle."""
+    """Score one graph of a bundle; a target emulates that chip's Hexagon version."""
     from .evaluation.running import evaluate as run
 
     recipe = Bundle(folder, STAGES).recipe()
     dataset = open_split(recipe.data, split)
-    arch = recipe.export.target_arch
+    arch = find_target(target).arch if target else recipe.export.target_arch
     with (
         Detector.load(folder, backend=backend, precision=precision, arch=arch) as detector,
         console.bar(f"evaluating {detector.backend.name}") as step,
@@ -112,7 +177,7 @@ def report(folder: Path, limit: int | None, as_json: bool) -> None:
     recipe = bundle.recipe()
     result = _report(bundle, recipe, limit)
     if as_json:
-        console.out.out((folder / "report.json").read_text(encoding="utf-8"), end="")
+        console.print_file(folder / "report.json")
         return
     console.accuracy_table(result)
     console.out.print(
@@ -150,16 +215,49 @@ def train(recipe: Recipe, build: Path, *, resume: bool) -> None:
     )
 
 
-def _report(bundle: Bundle, recipe: Recipe, limit: int | None) -> Report:
+@contextlib.contextmanager
+def _bars(verb: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a progress function that opens a new bar for every new name."""
     with contextlib.ExitStack() as stack:
         shown: dict[str, Step] = {}
 
-        def progress(backend: str, done: int, total: int) -> None:
-            if backend not in shown:
+        def progress(name: str, done: int, total: int) -> None:
+            if name not in shown:
                 stack.close()
-                shown[backend] = stack.enter_context(console.bar(f"scoring {backend}"))
-            shown[backend](done, total)
+                shown[name] = stack.enter_context(console.bar(f"{verb}: {name}"))
+            shown[name](done, total)
 
+        yield progress
+
+
+def _check(bundle: Bundle, recipe: Recipe) -> None:
+    """Audit and lint a bundle, and say what was found."""
+    audit, remarks = check_bundle(bundle, recipe)
+    console.say(f"audit: {audit.summary()}")
+    for remark in remarks:
+        text = f"{remark.rule}: {remark.subject}: {remark.reason}"
+        (console.warn if remark.level == "warning" else console.say)(text)
+
+
+def _bisect(folder: Path, recipe: Recipe, rung: str) -> str:
+    from .export.bisect import bisect
+    from .runtime.contract import load_contract
+    from .runtime.images import to_pixels
+
+    image = open_split(recipe.data, "test")[0].image
+    pixels = to_pixels(image, load_contract(folder).input)
+    layer = bisect(folder, recipe, rung, pixels)
+    if layer is None:
+        return "every layer alone is within its tolerance on the first image"
+    return (
+        f"its first bad layer is {layer.node} (up to {layer.max_codes:.0f} codes, "
+        f"{layer.mean_codes:.2f} on average, after {layer.layers_before} good ones): "
+        f"see {layer.folder}"
+    )
+
+
+def _report(bundle: Bundle, recipe: Recipe, limit: int | None) -> Report:
+    with _bars("scoring") as progress:
         report = make_report(bundle.folder, recipe, versions(), limit=limit, progress=progress)
     report.save(bundle.folder)
     save_page(report, bundle.folder)

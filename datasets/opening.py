@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from ..recipe import DataSection, ScenesData
+from ..recipe import DataSection, ImagesData, ScenesData
+from .images import ImageFolder
 from .record import Dataset
 from .scenes import Scenes
 from .voc import VocDataset
@@ -26,6 +27,10 @@ def open_split(data: DataSection, split: Split) -> Dataset:
     """
     if isinstance(data, ScenesData):
         return Scenes(split=split, count=getattr(data, split), seed=data.seed)
+    if isinstance(data, ImagesData):
+        return ImageFolder(
+            data_root() / getattr(data, split), classes=data.classes, address=data.address
+        )
     return VocDataset(
         data_root() / data.folder,
         split=getattr(data, split),

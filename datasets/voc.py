@@ -72,7 +72,11 @@ class VocDataset:
             known = sorted(p.stem for p in path.parent.glob("*.txt"))
             raise DataError(f"no split {split!r}: {path} is missing; known: {', '.join(known)}")
         # Some VOC lists carry a second column, the presence of a class.
-        names = [line.split()[0] for line in path.read_text().splitlines() if line.strip()]
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError) as error:
+            raise DataError(f"the split {path} cannot be read: {error}") from error
+        names = [line.split()[0] for line in lines if line.strip()]
         if not names:
             raise DataError(f"the split {path} is empty")
         return names
@@ -92,7 +96,7 @@ class VocDataset:
                 self._add(builder, item)
         except FileNotFoundError as error:
             raise DataError(f"the annotation {path} is missing") from error
-        except (ElementTree.ParseError, ValueError) as error:
+        except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:
             raise DataError(f"the annotation {path} cannot be read: {error}") from error
         return builder.build()
 

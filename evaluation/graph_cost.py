@@ -24,7 +24,7 @@ class GraphCost:
 
 
 def graph_cost(model: onnx.ModelProto) -> GraphCost:
-    """Count a float graph; raises ArtifactError for one with shapes that are not fixed."""
+    """Count a float graph; raises ArtifactError where shapes or weights are not fixed."""
     inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
     values = [*inferred.value_info, *inferred.output]
     shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in values}
@@ -33,12 +33,14 @@ def graph_cost(model: onnx.ModelProto) -> GraphCost:
     for node in inferred.node:
         if node.op_type != "Conv":
             continue
-        weight = sizes[node.input[1]]  # [outputs, inputs / groups, height, width]
+        weights = [name for name in node.input[1:] if name]  # an absent bias may be named ""
+        if any(name not in sizes for name in weights):
+            raise ArtifactError(f"the weights of {node.output[0]} are not fixed: export again")
+        weight = sizes[weights[0]]  # [outputs, inputs / groups, height, width]
         output = shapes.get(node.output[0], [])
         if not output or min(output) < 1:
             raise ArtifactError(f"the shape of {node.output[0]} is not fixed: export again")
-        parameters += math.prod(weight)
-        parameters += sum(math.prod(sizes[name]) for name in node.input[2:])
+        parameters += sum(math.prod(sizes[name]) for name in weights)
         macs += math.prod(output) * math.prod(weight[1:])
         convolutions += 1
     return GraphCost(parameters=parameters, macs=macs, convolutions=convolutions)

@@ -29,7 +29,10 @@ PACKAGES = (
 
 
 class Bundle:
-    """A folder of artifacts with its manifest. Stages run in a fixed order."""
+    """A folder of artifacts with its manifest.
+
+    stages: the fixed order. A stage with another name comes after all of them.
+    """
 
     def __init__(self, folder: Path, stages: Sequence[str]) -> None:
         self.folder = folder
@@ -51,7 +54,7 @@ class Bundle:
         digest = _digest({"versions": versions(), **inputs})
         if self._is_current(stage, digest, outputs):
             return False
-        for later in self._stages[self._stages.index(stage) :]:
+        for later in self._after(stage):
             self._content["stages"].pop(later, None)
         if self._content["stages"] or self._content["files"]:
             self._write()
@@ -71,6 +74,16 @@ class Bundle:
         }
         self._write()
 
+    def note(self, key: str, value: Any) -> None:
+        """Record something that was measured while the bundle was made."""
+        self._content[key] = value
+        self._write()
+
+    def outputs(self, prefix: str) -> list[str]:
+        """Return the files that the stages whose name starts with `prefix` have written."""
+        stages = self._content["stages"]
+        return [n for s in stages if s.startswith(prefix) for n in stages[s]["outputs"]]
+
     @property
     def sources(self) -> dict[str, str]:
         """Return the sha256 of the inputs that the bundle was made from, by what they are."""
@@ -83,6 +96,13 @@ class Bundle:
                 f"{self.folder} is not a bundle: make one with `hexdet export RECIPE`"
             )
         return parse_recipe(self._content["recipe"], f"{self.folder}/{FILE_NAME}")
+
+    def _after(self, stage: str) -> list[str]:
+        """Return the stage and those that depend on it; one outside the order depends on all."""
+        if stage not in self._stages:
+            return [stage]
+        fixed = self._stages[self._stages.index(stage) :]
+        return [*fixed, *(s for s in self._content["stages"] if s not in self._stages)]
 
     def _is_current(self, stage: str, digest: str, outputs: Sequence[str]) -> bool:
         known = self._content["stages"].get(stage)

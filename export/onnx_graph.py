@@ -108,8 +108,9 @@ def float_difference(
 
 def check_float_graph(difference: FloatDifference, stage: str) -> None:
     """Raise ParityError where a float graph is not its network."""
-    if not difference.relative <= FLOAT_GRAPH.limit:
+    assert FLOAT_GRAPH.relative is not None
+    if not difference.relative <= FLOAT_GRAPH.relative:
         raise ParityError(
             f"{stage} differs from PyTorch by {difference.relative:.2e} of the range of "
-            f"{difference.output}, allowed {FLOAT_GRAPH.limit:g}: {FLOAT_GRAPH.reason}"
+            f"{difference.output}, allowed {FLOAT_GRAPH.relative:g}: {FLOAT_GRAPH.reason}"
         )

@@ -4,38 +4,46 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import onnx
 
 from ..calibration_data.manifest import FILE_NAME as CALIBRATION
 from ..calibration_data.manifest import CalibrationSet, read_calibration_set
 from ..calibration_data.selection import choose
 from ..datasets.opening import open_split
+from ..errors import ArtifactError
 from ..quantization.encodings import FILE_NAME as ENCODINGS
 from ..quantization.encodings import encodings_of, output_encodings_of, save_encodings
 from ..quantization.quantize import quantize_graph
 from ..recipe import Recipe
 from ..runtime.backend import GRAPHS, graph_path
 from ..runtime.contract import FILE_NAME as CONTRACT
-from ..runtime.contract import load_contract
-from ..runtime.files import replacing, sha256_of, write_text
+from ..runtime.contract import DetectorContract, load_contract
+from ..runtime.files import replacing, sha256_of
+from ..runtime.htp import HtpBackend
 from ..runtime.images import normalise
+from ..runtime.targets import Target
 from ..training.checkpoint import Checkpoint
 from ..training.contract import contract_of
+from .audit import Audit, audit_bundle, check_audit
 from .bundle import Bundle
+from .context_binary import ContextBackend, context_paths, write_context_binary
 from .dlc import write_dlc
+from .foreign import load_foreign
+from .lint import Remark, check_lint, lint_bundle
 from .onnx_graph import check_float_graph, export_float, float_difference
 
 FLOAT, INT8 = GRAPHS["float"], GRAPHS["int8"]
 FLOAT_DLC, INT8_DLC = "float.dlc", "int8.dlc"
-PARITY = "parity.json"
 STAGES = ("export", "quantize", "dlc")
+TARGET_STAGE = "target "
 PARITY_IMAGES = 4
 
 Step = Callable[[int, int], None]
@@ -67,24 +75,54 @@ def _silent() -> Iterator[Step]:
 
 
 def export_bundle(recipe: Recipe, checkpoint: Checkpoint, folder: Path, watch: Watcher) -> Bundle:
-    """Make or refresh a whole bundle.
+    """Make or refresh a whole bundle from a trained network.
 
     Raises ParityError where the float graph is not the trained network, ToolError where Qualcomm's
     libraries fail or leave a node to the CPU, DataError where calibration images are missing.
     """
-    bundle = Bundle(folder, STAGES)
     sources = {"checkpoint": sha256_of(checkpoint.path)}
+    return _make(
+        recipe, sources, folder, watch, lambda bundle: _export(recipe, checkpoint, bundle, watch)
+    )
+
+
+def export_foreign(recipe: Recipe, graph: Path, folder: Path, watch: Watcher) -> Bundle:
+    """Make or refresh a whole bundle from a foreign SSD's ONNX graph.
+
+    The recipe's network section is the contract: strides, anchors, normalisation, activation.
+    Raises ArtifactError where the graph cannot be cut back to its heads, and as `export_bundle`.
+    """
+    contract = contract_of(recipe)
+
+    def work(bundle: Bundle) -> None:
+        with watch.stage("export", "cutting the graph back to its heads") as step:
+            model, cut = load_foreign(graph, contract, recipe.export.opset)
+            step(1, 1)
+        with replacing(bundle.folder / FLOAT) as temporary:
+            onnx.save(model, temporary)
+        contract.save(bundle.folder)
+        bundle.note("cut", dataclasses.asdict(cut))
+
+    if not graph.is_file():
+        raise ArtifactError(f"no ONNX graph {graph}")
+    return _make(recipe, {"onnx": sha256_of(graph)}, folder, watch, work)
+
+
+def _make(
+    recipe: Recipe,
+    sources: dict[str, str],
+    folder: Path,
+    watch: Watcher,
+    export: Callable[[Bundle], None],
+) -> Bundle:
+    """Run the stages of a bundle whose float graph `export` writes."""
+    bundle = Bundle(folder, STAGES)
     inputs = {
         **sources,
         "contract": dataclasses.asdict(contract_of(recipe)),
         "opset": recipe.export.opset,
     }
-    ran = bundle.run(
-        "export",
-        inputs,
-        [CONTRACT, FLOAT, PARITY],
-        lambda: _export(recipe, checkpoint, folder, watch),
-    )
+    ran = bundle.run("export", inputs, [CONTRACT, FLOAT], lambda: export(bundle))
     watch.done(StageReport(stage="export", ran=ran))
     bundle.describe(recipe, sources)
     quantize_bundle(bundle, recipe, watch)
@@ -120,21 +158,69 @@ def write_dlcs(bundle: Bundle, recipe: Recipe, watch: Watcher) -> None:
     inputs = {
         "float": sha256_of(graph_path(folder, "float")),
         "int8": sha256_of(graph_path(folder, "int8")),
+        "arch": recipe.export.target_arch,
     }
 
     def work() -> None:
         limit = recipe.export.time_limit_s
         with watch.stage("dlc", "writing DLCs") as step:
             write_dlc(folder / FLOAT, folder / FLOAT_DLC, limit)
-            step(1, 2)
+            step(1, 3)
             write_dlc(folder / INT8, folder / INT8_DLC, limit)
-            step(2, 2)
+            step(2, 3)
+            _run_once(recipe, folder)
+            step(3, 3)
 
     ran = bundle.run("dlc", inputs, [FLOAT_DLC, INT8_DLC], work)
     watch.done(StageReport(stage="dlc", ran=ran))
 
 
-def _export(recipe: Recipe, checkpoint: Checkpoint, folder: Path, watch: Watcher) -> None:
+def write_targets(
+    bundle: Bundle, recipe: Recipe, targets: Sequence[Target], watch: Watcher
+) -> None:
+    """Compile a bundle's integer graph for each chip and execute the result once."""
+    folder, limit = bundle.folder, recipe.export.time_limit_s
+    for target in targets:
+        binary, wrapper = context_paths(folder, target)
+
+        def work(target: Target = target, binary: Path = binary, wrapper: Path = wrapper) -> None:
+            with watch.stage("dlc", f"compiling for {target.name}") as step:
+                write_context_binary(graph_path(folder, "int8"), target, binary, wrapper, limit)
+                contract = load_contract(folder)
+                with ContextBackend(folder, contract, target, time_limit_s=limit) as backend:
+                    backend.run(_grey(contract))
+                step(1, 1)
+
+        inputs = {"int8": sha256_of(graph_path(folder, "int8")), "target": target.name}
+        stage = f"{TARGET_STAGE}{target.name}"
+        ran = bundle.run(stage, inputs, [binary.name, wrapper.name], work)
+        watch.done(StageReport(stage=stage, ran=ran))
+
+
+def check_bundle(bundle: Bundle, recipe: Recipe) -> tuple[Audit, list[Remark]]:
+    """Audit the encodings and lint the graphs of a bundle; raises ParityError for what is wrong."""
+    audit = audit_bundle(bundle.folder, recipe.quantization)
+    check_audit(audit)
+    remarks = lint_bundle(bundle.folder, load_contract(bundle.folder))
+    check_lint(remarks)
+    return audit, remarks
+
+
+def _grey(contract: DetectorContract) -> npt.NDArray[np.uint8]:
+    shape = (1, contract.input.height, contract.input.width, 3)
+    return np.full(shape, round(contract.input.mean), np.uint8)
+
+
+def _run_once(recipe: Recipe, folder: Path) -> None:
+    """Execute the integer graph on the emulated HTP; raises where a node would fall back."""
+    contract, section = load_contract(folder), recipe.export
+    with HtpBackend(
+        folder, contract, arch=section.target_arch, time_limit_s=section.time_limit_s
+    ) as backend:
+        backend.run(_grey(contract))
+
+
+def _export(recipe: Recipe, checkpoint: Checkpoint, bundle: Bundle, watch: Watcher) -> None:
     contract = contract_of(recipe)
     network, names = checkpoint.network, list(contract.output_shapes())
     with watch.stage("export", "PyTorch to ONNX") as step:
@@ -151,11 +237,10 @@ def _export(recipe: Recipe, checkpoint: Checkpoint, folder: Path, watch: Watcher
             check_float_graph(difference, f"the {stage} ONNX graph")
             rows[stage] = dataclasses.asdict(difference)
             step(done, 3)
-    with replacing(folder / FLOAT) as temporary:
+    with replacing(bundle.folder / FLOAT) as temporary:
         onnx.save(graphs.simplified, temporary)
-    content = {"images": len(indices), **rows}
-    write_text(folder / PARITY, json.dumps(content, indent=1) + "\n")
-    contract.save(folder)
+    contract.save(bundle.folder)
+    bundle.note("float_parity", {"images": len(indices), **rows})
 
 
 def _quantize(recipe: Recipe, images: CalibrationSet, folder: Path, watch: Watcher) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,41 @@ from ..runtime.files import write_text
 
 FILE_NAME = "encodings.json"
 FORMAT_VERSION = "0.6.1"
-SUFFIXES = ("_QuantizeLinear_Input", "_QuantizeLinear_Output", "_quantized")
+SUFFIXES = ("_QuantizeLinear_Input", "_QuantizeLinear_Output", "_QuantizeLinear", "_quantized")
 """What onnxruntime's quantizer appends to the float graph's tensor names."""
 
 Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Codes:
+    """One tensor of codes in a QDQ graph: its name there, and its encoding.
+
+    scale: float32, a number or [channels]; zero_point: of the codes' own dtype, the same shape.
+    """
+
+    codes: str
+    scale: Array
+    zero_point: Array
+
+
+def code_tensors(model: onnx.ModelProto) -> dict[str, Codes]:
+    """Return every tensor of codes of a QDQ graph with integer ends, by the float graph's name."""
+    constants = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
+    outputs = {output.name for output in model.graph.output}
+    ends = {
+        node.input[0]: node.output[0]
+        for node in model.graph.node
+        if node.op_type == "Transpose" and node.output[0] in outputs
+    }
+    found = {}
+    for node in model.graph.node:
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            codes = node.output[0] if node.op_type == "QuantizeLinear" else node.input[0]
+            found[ends.get(codes, plain_name(codes))] = Codes(
+                codes=codes, scale=constants[node.input[1]], zero_point=constants[node.input[2]]
+            )
+    return found
 
 
 def encodings_of(model: onnx.ModelProto, section: QuantizationSection) -> dict[str, Any]:
@@ -30,28 +62,16 @@ def encodings_of(model: onnx.ModelProto, section: QuantizationSection) -> dict[s
     An entry's offset is Qualcomm's: minus the zero point of the unsigned code. A symmetric int8
     tensor therefore has offset -128, whatever its own zero point (0) says.
     """
-    constants = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
-    ends = {
-        node.input[0]: node.output[0]
-        for node in model.graph.node
-        if node.op_type == "Transpose" and node.output[0] in {o.name for o in model.graph.output}
-    }
+    constants = {i.name for i in model.graph.initializer}
     activations: dict[str, Any] = {}
     parameters: dict[str, Any] = {}
-    for node in model.graph.node:
-        if node.op_type not in ("QuantizeLinear", "DequantizeLinear"):
-            continue
-        codes = node.output[0] if node.op_type == "QuantizeLinear" else node.input[0]
-        scale, zero_point = constants[node.input[1]], constants[node.input[2]]
-        entries = _entries(np.atleast_1d(scale), np.atleast_1d(zero_point))
-        if codes in constants:
-            parameters[_plain(codes)] = entries
-        else:
-            activations[ends.get(codes, _plain(codes))] = entries
+    for name, tensor in sorted(code_tensors(model).items()):
+        section_of = parameters if tensor.codes in constants else activations
+        section_of[name] = _entries(np.atleast_1d(tensor.scale), np.atleast_1d(tensor.zero_point))
     return {
         "version": FORMAT_VERSION,
-        "activation_encodings": dict(sorted(activations.items())),
-        "param_encodings": dict(sorted(parameters.items())),
+        "activation_encodings": activations,
+        "param_encodings": parameters,
         "quantizer_args": {
             "activation_bitwidth": 8,
             "param_bitwidth": 8,
@@ -106,7 +126,8 @@ def _entries(scales: Array, zero_points: Array) -> list[dict[str, Any]]:
     return entries
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """Return the float graph's name of a tensor or node that the quantizer renamed."""
     for suffix in SUFFIXES:
         name = name.removesuffix(suffix)
     return name

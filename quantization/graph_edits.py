@@ -22,11 +22,12 @@ def cut_output_transposes(model: onnx.ModelProto) -> dict[str, str]:
     producers = {name: node for node in graph.node for name in node.output}
     renamed = {}
     for output in graph.output:
-        transpose = producers[output.name]
-        if transpose.op_type != "Transpose":
+        transpose = producers.get(output.name)
+        if transpose is None or not _is_raw_convolution_in_nhwc(transpose, producers):
+            kind = transpose.op_type if transpose else "nothing"
             raise ArtifactError(
-                f"the output {output.name} of the float graph ends in {transpose.op_type}, not in "
-                f"a Transpose of a raw convolution: export it again"
+                f"the output {output.name} of the float graph ends in {kind}, not in "
+                f"a Transpose of a raw convolution to NHWC: export it again"
             )
         raw = transpose.input[0]
         renamed[raw] = output.name
@@ -36,6 +37,16 @@ def cut_output_transposes(model: onnx.ModelProto) -> dict[str, str]:
             helper.make_tensor_value_info(raw, TensorProto.FLOAT, [batch, channels, rows, columns])
         )
     return renamed
+
+
+def _is_raw_convolution_in_nhwc(node: onnx.NodeProto, producers: dict[str, onnx.NodeProto]) -> bool:
+    source = producers.get(node.input[0])
+    return (
+        node.op_type == "Transpose"
+        and any(a.name == "perm" and list(a.ints) == TO_NHWC for a in node.attribute)
+        and source is not None
+        and source.op_type == "Conv"
+    )
 
 
 def make_integer_ends(model: onnx.ModelProto, renamed: dict[str, str]) -> None:

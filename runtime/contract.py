@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -124,9 +125,10 @@ def load_contract(folder: Path) -> DetectorContract:
         contract = _parse(content)
     except ArtifactError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactError(f"{path} cannot be read: {error!r}; export the bundle again") from error
-    _check(contract, path)
+    for fault in _faults(contract):
+        raise ArtifactError(f"{path} {fault}: export the bundle again")
     return contract
 
 
@@ -136,6 +138,8 @@ def _parse(content: dict[str, Any]) -> DetectorContract:
         for level in content.pop("levels")
     )
     centre, size = content.pop("variances")
+    if not isinstance(content["classes"], list):
+        raise TypeError("classes is not a list")
     return DetectorContract(
         input=InputSpec(**content.pop("input")),
         thresholds=Thresholds(**content.pop("thresholds")),
@@ -147,16 +151,39 @@ def _parse(content: dict[str, Any]) -> DetectorContract:
     )
 
 
-def _check(contract: DetectorContract, path: Path) -> None:
-    numbers = [contract.input.width, contract.input.height]
-    numbers += [n for v in contract.levels for n in (v.stride, v.rows, v.columns)]
-    if not contract.levels or not contract.classes:
-        raise ArtifactError(f"{path} names no levels or no classes: export the bundle again")
-    if any(type(n) is not int or not 0 < n <= 16384 for n in numbers):
-        raise ArtifactError(f"{path} holds a size outside 1 to 16384: export the bundle again")
-    if any(not (0 < side < 1e5) for v in contract.levels for pair in v.anchors for side in pair):
-        raise ArtifactError(f"{path} holds an anchor that is not positive: export the bundle again")
+def _faults(contract: DetectorContract) -> Iterator[str]:
+    """Yield what the runtime could not work with; the file's types are not yet checked."""
+    levels, spec, thresholds = contract.levels, contract.input, contract.thresholds
+    if not levels or not contract.classes or not all(v.anchors for v in levels):
+        yield "names no levels, no classes or no anchors"
+    outputs = [name for v in levels for name in (v.scores, v.boxes)]
+    texts = [contract.name, contract.network, *contract.classes, *outputs]
+    if not all(isinstance(text, str) and text for text in texts):
+        yield "holds a name that is not a text"
+    if len(set(outputs)) < len(outputs):
+        yield "names an output twice"
+    sizes = [spec.width, spec.height, *(n for v in levels for n in (v.stride, v.rows, v.columns))]
+    if not all(type(n) is int and 0 < n <= 16384 for n in sizes):
+        yield "holds a size outside 1 to 16384"
+    if not all(0 < side < 1e5 for v in levels for pair in v.anchors for side in pair):
+        yield "holds an anchor that is not positive"
     if contract.activation not in ("softmax", "sigmoid"):
-        raise ArtifactError(f"{path} names the unknown activation {contract.activation!r}")
-    if contract.input.std <= 0 or min(contract.variances) <= 0:
-        raise ArtifactError(f"{path} holds a std or a variance that is not positive")
+        yield f"names the unknown activation {contract.activation!r}"
+    if spec.colour not in ("rgb", "bgr"):
+        yield f"names the unknown colour order {spec.colour!r}"
+    scales = [spec.std, *contract.variances, *(e.scale for e in contract.encodings.values())]
+    if not all(_is_number(scale) and scale > 0 for scale in scales):
+        yield "holds a std, a variance or a scale that is not positive"
+    if not _is_number(spec.mean):
+        yield "holds a mean that is no number"
+    if not all(_is_number(n) and 0 <= n <= 1 for n in (thresholds.score, thresholds.nms_iou)):
+        yield "holds a threshold outside 0 to 1"
+    if type(thresholds.max_detections) is not int or thresholds.max_detections < 1:
+        yield "allows no detection"
+    zero_points = [e.zero_point for e in contract.encodings.values()]
+    if not all(type(n) is int and 0 <= n <= 255 for n in zero_points):
+        yield "holds a zero point outside 0 to 255"
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]

@@ -19,8 +19,10 @@ from .contract import DetectorContract
 from .encodings import Encoding
 from .processes import ModuleProcess
 from .qnn import htp_options, open_session
+from .targets import Target, target_of_arch
 
 TIME_LIMIT_S = 180.0
+WORKER = "hexdet.runtime.htp_worker"
 
 
 class HtpBackend(Backend):
@@ -45,12 +47,13 @@ class HtpBackend(Backend):
             )
         path = graph_path(bundle, precision)
         self._encodings = output_encodings(contract, precision)
+        target = target_of_arch(arch)
         if platform.machine() in ("aarch64", "arm64"):
             self.name = f"int8 on the HTP (v{arch})"
-            self._runner: _Direct | _Emulator = _Direct(path, arch)
+            self._runner: _Direct | EmulatorProcess = _Direct(path, target)
         else:
             self.name = f"int8 on the emulated HTP (v{arch})"
-            self._runner = _Emulator(path, contract, arch, time_limit_s)
+            self._runner = EmulatorProcess(path, target, contract.output_shapes(), time_limit_s)
 
     @property
     def encodings(self) -> Mapping[str, Encoding]:
@@ -72,9 +75,9 @@ class HtpBackend(Backend):
 class _Direct:
     """A session in this process: what a board wants."""
 
-    def __init__(self, path: Path, arch: int) -> None:
+    def __init__(self, path: Path, target: Target) -> None:
         try:
-            self._session = open_session(path, htp_options(arch))
+            self._session = open_session(path, htp_options(target))
         except ImportError as error:
             raise ToolError("the htp backend needs `pip install onnxruntime-qnn`") from error
         self._outputs = [value.name for value in self._session.get_outputs()]
@@ -87,24 +90,36 @@ class _Direct:
         pass
 
 
-class _Emulator:
-    """A session in a process of its own, asked over a socket pair (see `htp_worker`)."""
+class EmulatorProcess:
+    """A network on the emulator in a process of its own, asked over a socket pair.
+
+    worker: the module that opens `path` for a chip and answers (see `htp_worker`).
+    """
 
     def __init__(
-        self, path: Path, contract: DetectorContract, arch: int, time_limit_s: float
+        self,
+        path: Path,
+        target: Target,
+        shapes: Mapping[str, tuple[int, ...]],
+        time_limit_s: float,
+        worker: str = WORKER,
     ) -> None:
-        self._what = f"the HTP emulator (v{arch}) on {path.name}"
-        self._shapes = contract.output_shapes()
+        self._what = f"the HTP emulator (v{target.arch}) on {path.name}"
+        self._shapes = dict(shapes)
         self._limit = time_limit_s
         ours, theirs = socket.socketpair()
         self._process = ModuleProcess(
-            "hexdet.runtime.htp_worker",
-            [str(path), str(arch), str(theirs.fileno())],
+            worker,
+            [str(path), target.name, str(theirs.fileno())],
             pass_fds=(theirs.fileno(),),
         )
         theirs.close()
         self._connection = Connection(ours.detach())
-        found = {name: tuple(shape) for name, shape in json.loads(self._receive()).items()}
+        opening = json.loads(self._receive())
+        if "error" in opening:
+            self.close()
+            raise ToolError(opening["error"])
+        found = {name: tuple(shape) for name, shape in opening["outputs"].items()}
         self._order = list(found)
         if found != self._shapes:
             self.close()
@@ -114,14 +129,16 @@ class _Emulator:
             )
 
     def run(self, pixels: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
+        """Return the outputs' codes in the contract's order; ToolError where the process fails."""
         try:
             self._connection.send_bytes(pixels.tobytes())
         except OSError:
             raise self._process.failure(self._what) from None
-        return {
+        found = {
             name: np.frombuffer(self._receive(), np.uint8).reshape(self._shapes[name])
             for name in self._order
         }
+        return {name: found[name] for name in self._shapes}
 
     def _receive(self) -> bytes:
         try:
@@ -132,5 +149,6 @@ class _Emulator:
             raise self._process.failure(self._what) from None
 
     def close(self) -> None:
+        """End the process; twice does no harm."""
         self._connection.close()
         self._process.close()

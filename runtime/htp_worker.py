@@ -1,35 +1,66 @@
 """The emulator's process: opens a graph on the HTP, then answers pictures with codes.
 
-python -m hexdet.runtime.htp_worker GRAPH ARCH FD
+python -m hexdet.runtime.htp_worker GRAPH CHIP FD
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from ..errors import HexdetError, ToolError
 from .qnn import htp_options, open_session
+from .targets import find_target
+
+Run = Callable[[npt.NDArray[np.uint8]], Iterable[npt.NDArray[Any]]]
 
 
-def serve(model: Path, arch: int, connection: Connection) -> None:
-    """Send the outputs' names and shapes as JSON; then answer each picture with their bytes."""
-    session = open_session(model, htp_options(arch))
+def answer(
+    connection: Connection, image: Sequence[int], outputs: Mapping[str, Sequence[int]], run: Run
+) -> None:
+    """Send the outputs' names and shapes as JSON; then answer each picture with their bytes.
+
+    image: shape of the input. run: returns the outputs in the order of `outputs`. Returns when
+    the other end is closed.
+    """
+    shapes = {name: list(shape) for name, shape in outputs.items()}
+    connection.send_bytes(json.dumps({"outputs": shapes}).encode())
+    with suppress(EOFError):
+        while True:
+            pixels = np.frombuffer(connection.recv_bytes(), np.uint8).reshape(image)
+            for value in run(pixels):
+                connection.send_bytes(np.ascontiguousarray(value).tobytes())
+
+
+def refuse(connection: Connection, error: HexdetError) -> None:
+    """Send, instead of the outputs' names, why there will be no answers."""
+    connection.send_bytes(json.dumps({"error": str(error)}).encode())
+
+
+def _serve(model: Path, chip: str, connection: Connection) -> None:
+    try:
+        session = open_session(model, htp_options(find_target(chip)))
+    except ImportError:
+        refuse(connection, ToolError("the htp backend needs `pip install onnxruntime-qnn`"))
+        return
+    except HexdetError as error:
+        refuse(connection, error)
+        return
     image = session.get_inputs()[0]
-    shapes = {value.name: value.shape for value in session.get_outputs()}
-    connection.send_bytes(json.dumps(shapes).encode())
-    while True:
-        try:
-            data = connection.recv_bytes()
-        except EOFError:
-            return
-        pixels = np.frombuffer(data, np.uint8).reshape(image.shape)
-        for value in session.run(list(shapes), {image.name: pixels}):
-            connection.send_bytes(np.ascontiguousarray(value).tobytes())
+    outputs = {value.name: value.shape for value in session.get_outputs()}
+    names = list(outputs)
+    answer(
+        connection, image.shape, outputs, lambda pixels: session.run(names, {image.name: pixels})
+    )
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), int(sys.argv[2]), Connection(int(sys.argv[3])))
+    _serve(Path(sys.argv[1]), sys.argv[2], Connection(int(sys.argv[3])))

@@ -40,10 +40,22 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
 def _is_truncated(data: bytes) -> bool:
     """Tell whether a JPEG or PNG lacks its end: OpenCV would fill the rest with grey, silently."""
     if data[:3] == b"\xff\xd8\xff":
-        return b"\xff\xd9" not in data[-4096:]
+        return data.find(b"\xff\xd9", _first_scan(data)) < 0
     if data[:8] == b"\x89PNG\r\n\x1a\n":
-        return struct.pack(">I4s", 0, b"IEND") not in data[-64:]
+        return struct.pack(">I4s", 0, b"IEND") not in data
     return False
+
+
+def _first_scan(data: bytes) -> int:
+    """Return where a JPEG's segments end (ITU-T T.81, B.1.1.4).
+
+    Before that a thumbnail has an end of its own; after the true end phones append what they like.
+    """
+    position = 2
+    while position + 4 <= len(data) and data[position] == 0xFF and data[position + 1] != 0xDA:
+        is_fill = data[position + 1] == 0xFF
+        position += 1 if is_fill else 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    return position
 
 
 def list_images(folder: Path) -> list[Path]:

@@ -30,9 +30,9 @@ def class_aware_nms(
     for position in range(len(order)):
         if not alive[position]:
             continue
-        kept.append(int(order[position]))
-        if len(kept) == max_detections:
+        if len(kept) >= max_detections:
             break
+        kept.append(int(order[position]))
         rest = slice(position + 1, None)
         overlap = iou(ordered_boxes[position : position + 1], ordered_boxes[rest])[0]
         same = ordered_labels[rest] == ordered_labels[position]

@@ -78,7 +78,8 @@ def postprocess(
         np.float32,
     )
     return Detections(
-        boxes=boxes[keep] * scale,
+        # The product may round to just past the border.
+        boxes=clip(boxes[keep] * scale, *image_size),
         scores=score[keep],
         labels=label[keep].astype(np.int64) + 1,
         classes=contract.classes,

@@ -17,6 +17,7 @@ class ModuleProcess:
 
     def __init__(self, module: str, arguments: list[str], pass_fds: tuple[int, ...] = ()) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process
+        self._printed = b""
         self.process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.DEVNULL,
@@ -27,14 +28,17 @@ class ModuleProcess:
 
     def last_lines(self) -> str:
         """Return the last lines that the process printed, as one line."""
-        self._log.seek(0)
-        lines = self._log.read().decode(errors="replace").splitlines()
+        if not self._log.closed:
+            self._log.seek(0)
+            self._printed = self._log.read()
+        lines = self._printed.decode(errors="replace").splitlines()
         kept = [line.strip() for line in lines if line.strip()][-SHOWN_LINES:]
         return " | ".join(kept) or "(it printed nothing)"
 
     def failure(self, what: str) -> ToolError:
         """Return the error that says how the process ended."""
         code = self.process.wait()
+        self.close()
         if code < 0:
             how = f"was ended by {signal.Signals(-code).name}"
         else:
@@ -56,7 +60,9 @@ class ModuleProcess:
         return ToolError(f"{what} gave no answer in {time_limit_s:g} s: {self.last_lines()}")
 
     def close(self) -> None:
-        """End the process if it still runs."""
+        """End the process if it still runs; what it printed can still be asked for."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        self.last_lines()
+        self._log.close()

@@ -6,32 +6,31 @@ level and may abort the process.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ToolError
+from .targets import Target
 
 if TYPE_CHECKING:
     import onnxruntime
 
 PROVIDER = "QNNExecutionProvider"
 
-SOC_MODEL_OF_ARCH = {68: 30, 69: 36, 73: 43, 75: 57, 79: 69}
-"""A chip of each Hexagon version, by Qualcomm's number: SM8350, SM8450, SM8550, SM8650, SM8750."""
+FINALIZATION_MODE = 3
+"""How hard the HTP's compiler tries, 0 to 3; what runs a DLC must ask for the same."""
 
 
-def htp_options(arch: int) -> dict[str, str]:
-    """Return the provider options that run a graph on Hexagon version `arch`, best optimisation."""
+def htp_options(target: Target) -> dict[str, str]:
+    """Return the provider options that run a graph on a chip's Hexagon, best optimisation."""
     import onnxruntime_qnn
 
-    if arch not in SOC_MODEL_OF_ARCH:
-        known = ", ".join(f"v{a}" for a in SOC_MODEL_OF_ARCH)
-        raise ToolError(f"Hexagon v{arch} is not known; known: {known}")
     return {
         "backend_path": onnxruntime_qnn.get_qnn_htp_path(),
-        "soc_model": str(SOC_MODEL_OF_ARCH[arch]),
-        "htp_arch": str(arch),
-        "htp_graph_finalization_optimization_mode": "3",
+        "soc_model": str(target.soc_model),
+        "htp_arch": str(target.arch),
+        "htp_graph_finalization_optimization_mode": str(FINALIZATION_MODE),
     }
 
 
@@ -48,9 +47,12 @@ def dlc_options(folder: Path) -> dict[str, str]:
     }
 
 
-def open_session(model: Path, options: dict[str, str]) -> onnxruntime.InferenceSession:
+def open_session(
+    model: Path, options: dict[str, str], keys: Mapping[str, str] | None = None
+) -> onnxruntime.InferenceSession:
     """Open a graph on QNN alone: where a node would fall back to the CPU this raises.
 
+    keys: further session keys.
     Raises ToolError where the wheel finds no QNN device; onnxruntime's errors pass through.
     """
     import onnxruntime
@@ -64,6 +66,8 @@ def open_session(model: Path, options: dict[str, str]) -> onnxruntime.InferenceS
     # Without this an unknown chip or a missing library runs silently on the CPU, while
     # get_providers() still lists QNN.
     session_options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    for key, value in (keys or {}).items():
+        session_options.add_session_config_entry(key, value)
     session_options.add_provider_for_devices(devices[:1], options)
     session = onnxruntime.InferenceSession(str(model), session_options)
     session.disable_fallback()

@@ -9,13 +9,13 @@ from typing import Any
 
 import safetensors
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from .. import __version__
 from ..errors import ArtifactError
 from ..recipe import Recipe, parse_recipe
-from ..runtime.files import replacing
+from ..runtime.files import write_bytes
 from .contract import contract_of
 from .networks import SSD, HeadSpec, build_network
 
@@ -67,9 +67,8 @@ def save_checkpoint(path: Path, network: nn.Module, recipe: Recipe, notes: dict[
         "recipe": recipe.model_dump_json(),
         "notes": json.dumps(notes),
     }
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata)
-    return path
+    # Not `save_file`: what it raises on a full disk is no OSError, and says no path.
+    return write_bytes(path, save(tensors, metadata))
 
 
 def load_checkpoint(path: Path, recipe: Recipe | None = None) -> Checkpoint:
@@ -89,24 +88,28 @@ def load_checkpoint(path: Path, recipe: Recipe | None = None) -> Checkpoint:
         raise ArtifactError(f"{path} is not a readable safetensors file: {error}") from error
     if metadata.get("hexdet_schema") != SCHEMA:
         raise ArtifactError(f"{path} is no checkpoint of this version of hexdet: train it again")
-    stored = parse_recipe(json.loads(metadata["recipe"]), f"{path} (recipe)")
+    try:
+        content, notes = json.loads(metadata["recipe"]), json.loads(metadata.get("notes", "{}"))
+    except (KeyError, ValueError) as error:
+        raise ArtifactError(f"{path} is damaged: {error!r}; train it again") from error
+    stored = parse_recipe(content, f"{path} (recipe)")
     if recipe is not None:
         _check_fit(path, stored, recipe)
     network = network_of(stored)
     _load_weights(path, network, tensors)
-    return Checkpoint(
-        path=path,
-        network=network.eval(),
-        recipe=stored,
-        notes=json.loads(metadata.get("notes", "{}")),
-    )
+    return Checkpoint(path=path, network=network.eval(), recipe=stored, notes=notes)
 
 
 def default_checkpoint(recipe: Recipe, build: Path) -> Path:
     """Return the user's own checkpoint of a recipe where there is one, else the shipped one."""
     own = build / recipe.name / "training" / "best.safetensors"
-    shipped = SHIPPED / f"{recipe.name}.safetensors"
+    shipped = shipped_checkpoint(recipe)
     return own if own.is_file() or not shipped.is_file() else shipped
+
+
+def shipped_checkpoint(recipe: Recipe) -> Path:
+    """Return where the shipped checkpoint of a recipe is, if it has one."""
+    return SHIPPED / f"{recipe.name}.safetensors"
 
 
 def _check_fit(path: Path, stored: Recipe, recipe: Recipe) -> None:

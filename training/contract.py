@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import RecipeError
 from ..recipe import Recipe
 from ..runtime.contract import DetectorContract, InputSpec, Level, Thresholds
 from .networks import strides_of
@@ -13,7 +14,11 @@ def contract_of(recipe: Recipe) -> DetectorContract:
     Raises RecipeError where the network is unknown or has another number of levels.
     """
     section = recipe.network
-    strides = strides_of(section.name, levels=len(section.anchors))
+    strides = section.strides or strides_of(section.name, levels=len(section.anchors))
+    if len(strides) != len(section.anchors):
+        raise RecipeError(
+            f"network: {len(strides)} strides, but anchors for {len(section.anchors)} levels"
+        )
     levels = tuple(
         Level(
             stride=stride,
@@ -30,8 +35,13 @@ def contract_of(recipe: Recipe) -> DetectorContract:
         network=section.name,
         classes=recipe.classes,
         input=InputSpec(
-            width=section.width, height=section.height, mean=section.mean, std=section.std
+            width=section.width,
+            height=section.height,
+            colour=section.colour,
+            mean=section.mean,
+            std=section.std,
         ),
+        activation=section.activation,
         levels=levels,
         variances=section.variances,
         thresholds=Thresholds(

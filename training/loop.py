@@ -151,15 +151,7 @@ class _Training:
             sums[0] += score_loss
             sums[1] += delta_loss
             if not math.isfinite(score_loss + delta_loss):
-                kept = (
-                    f"the last good checkpoint is {self._best}"
-                    if self._best.is_file()
-                    else ("there is no good checkpoint yet")
-                )
-                raise TrainingError(
-                    f"the loss is {score_loss + delta_loss} in epoch {epoch + 1}, step {step + 1}: "
-                    f"lower training.learning_rate or training.gradient_clip; {kept}"
-                )
+                raise self._stopped(f"loss is {score_loss + delta_loss}", step)
             self.on_step(
                 StepReport(
                     epoch=epoch + 1,
@@ -170,6 +162,17 @@ class _Training:
                 )
             )
         return sums[0] / len(self.batches), sums[1] / len(self.batches)
+
+    def _stopped(self, what: str, step: int) -> TrainingError:
+        kept = (
+            f"the last good checkpoint is {self._best}"
+            if self._best.is_file()
+            else "there is no good checkpoint yet"
+        )
+        return TrainingError(
+            f"the {what} in epoch {step // len(self.batches) + 1}, step {step + 1}: "
+            f"lower training.learning_rate or training.gradient_clip; {kept}"
+        )
 
     def _step(
         self, step: int, pixels: Tensor, labels: Tensor, targets: Tensor
@@ -199,7 +202,10 @@ class _Training:
         if torch.isfinite(loss):
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(self.network.parameters(), section.gradient_clip)
+            norm = nn.utils.clip_grad_norm_(self.network.parameters(), section.gradient_clip)
+            if not torch.isfinite(norm):
+                # A step would spoil the weights, and the end of the epoch the state to resume from.
+                raise self._stopped(f"gradient's norm is {float(norm)}", step)
             self.optimizer.step()
             self.average.update(self.network)
         return float(on_scores.detach() / positives), float(on_deltas.detach() / positives)

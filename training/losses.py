@@ -19,7 +19,9 @@ def focal_loss(scores: Tensor, labels: Tensor, *, gamma: float, alpha: float) ->
     truth = labels[taking_part]
     log_p = log_p.gather(1, truth[:, None]).squeeze(1)
     weight = torch.where(truth > 0, alpha, 1 - alpha)
-    return (-weight * (1 - log_p.exp()).pow(gamma) * log_p).sum()
+    # At p = 1, which float32 reaches, the slope of (1 - p) ** gamma is infinite for gamma < 1.
+    missing = (1 - log_p.exp()).clamp(min=torch.finfo(log_p.dtype).tiny)
+    return (-weight * missing.pow(gamma) * log_p).sum()
 
 
 def box_loss(deltas: Tensor, targets: Tensor, labels: Tensor) -> Tensor:

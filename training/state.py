@@ -8,12 +8,12 @@ from typing import Any
 
 import safetensors
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ..errors import ArtifactError
-from ..recipe import Recipe
-from ..runtime.files import replacing
+from ..recipe import Recipe, parse_recipe
+from ..runtime.files import write_bytes
 from .ema import MovingAverage
 
 FILE_NAME = "state.safetensors"
@@ -40,8 +40,8 @@ def save_state(
         "recipe": recipe.model_dump_json(),
         "progress": json.dumps({**progress, "average_updates": average.updates}),
     }
-    with replacing(folder / FILE_NAME) as temporary:
-        save_file(tensors, temporary, metadata)
+    # Not `save_file`: what it raises on a full disk is no OSError, and says no path.
+    write_bytes(folder / FILE_NAME, save(tensors, metadata))
 
 
 def load_state(
@@ -67,7 +67,9 @@ def load_state(
         progress: dict[str, Any] = json.loads(metadata["progress"])
     except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path} is damaged: {error}; train without --resume") from error
-    _check_same(path, stored, json.loads(recipe.model_dump_json()))
+    # A recipe of an earlier version lacks newer keys; parsed, it has their defaults.
+    then = parse_recipe(stored, f"{path} (recipe)").model_dump(mode="json")
+    _check_same(path, then, recipe.model_dump(mode="json"))
     for prefix, module in (("network/", network), ("average/", average.network)):
         module.load_state_dict(
             {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

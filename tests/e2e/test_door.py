@@ -29,7 +29,7 @@ def test_the_bundle_is_complete_and_its_manifest_true(heads: Path) -> None:
     manifest = json.loads((heads / "manifest.json").read_text())
     expected = {
         "detector.json", "float.onnx", "int8.onnx", "encodings.json", "float.dlc", "int8.dlc",
-        "parity.json", "calibration.json",
+        "calibration.json",
     }  # fmt: skip
     assert set(manifest["files"]) == expected
     for name, digest in manifest["files"].items():
@@ -213,7 +213,7 @@ def test_a_full_disk_leaves_the_old_bundle(hexdet_cli: Run, heads: Path, tmp_pat
         pytest.skip("cannot mount a tmpfs here: needs root")
     try:
         small = mounted / "heads"
-        for name in ("detector.json", "float.onnx", "manifest.json", "parity.json"):
+        for name in ("detector.json", "float.onnx", "manifest.json"):
             small.mkdir(exist_ok=True)
             shutil.copy(heads / name, small / name)
         (mounted / "filler").write_bytes(bytes(18 * 2**20))

@@ -13,7 +13,7 @@ from hexdet.datasets.scenes import Scenes
 from hexdet.evaluation.average_precision import score_detections
 from hexdet.evaluation.graph_cost import graph_cost
 from hexdet.export.onnx_graph import export_float, float_difference
-from hexdet.export.tolerances import EMULATOR_CODES, EMULATOR_MEAN_CODES, FLOAT_GRAPH
+from hexdet.export.tolerances import EMULATOR, FLOAT_GRAPH
 from hexdet.recipe import load_recipe
 from hexdet.runtime.backend import CpuBackend
 from hexdet.runtime.boxes import iou
@@ -55,7 +55,7 @@ def test_torch_and_both_onnx_graphs_agree(
     names = list(contract.output_shapes())
     for model in (graphs.exported, graphs.simplified):
         found = float_difference(checkpoint.network, model, images, names)
-        assert found.relative <= FLOAT_GRAPH.limit
+        assert found.relative <= FLOAT_GRAPH.relative
         assert graph_cost(graphs.simplified).parameters == 2_750_864
 
 
@@ -70,7 +70,7 @@ def test_a_changed_weight_is_seen_by_the_float_comparison(
     weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
     images = normalise(pixels[:1], contract.input)
     found = float_difference(checkpoint.network, model, images, list(contract.output_shapes()))
-    assert found.relative > FLOAT_GRAPH.limit
+    assert found.relative > FLOAT_GRAPH.relative
 
 
 def test_emulator_and_cpu_differ_by_a_few_codes_at_most(
@@ -87,8 +87,8 @@ def test_emulator_and_cpu_differ_by_a_few_codes_at_most(
             for name, codes in expected.items():
                 assert codes.dtype == found[name].dtype == np.uint8
                 apart = np.abs(codes.astype(int) - found[name].astype(int))
-                assert apart.max() <= EMULATOR_CODES.limit, name
-                assert apart.mean() <= EMULATOR_MEAN_CODES.limit, name
+                assert apart.max() <= EMULATOR.max_codes, name
+                assert apart.mean() <= EMULATOR.mean_codes, name
 
 
 def test_what_float_is_sure_of_int8_finds_too(heads: Path, scenes: Scenes) -> None:

@@ -1,0 +1,155 @@
+"""From the integer graph to a context binary: compiled for one chip, with nothing left to prepare.
+
+python -m hexdet.export.context_binary GRAPH CHIP FOLDER
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from ..errors import ArtifactError, ToolError
+from ..runtime.backend import Backend, output_encodings
+from ..runtime.contract import DetectorContract
+from ..runtime.encodings import Encoding
+from ..runtime.files import replacing
+from ..runtime.htp import TIME_LIMIT_S, EmulatorProcess
+from ..runtime.processes import ModuleProcess
+from ..runtime.qnn import htp_options, open_session
+from ..runtime.targets import Target
+
+WRITER = "hexdet.export.context_binary"
+WRAPPER = "context.onnx"
+
+
+def write_context_binary(
+    int8_onnx: Path,
+    target: Target,
+    out_bin: Path,
+    out_onnx: Path,
+    time_limit_s: float,
+    *,
+    writer: str = WRITER,
+) -> Path:
+    """Compile an integer graph for a chip and return the path of the wrapper.
+
+    out_bin: what the chip loads. out_onnx: a graph of one EPContext node that points at it by
+        name, so that both must lie in one folder; onnxruntime-qnn opens this one.
+    The libraries run in a process of their own. Raises ArtifactError for a missing graph,
+    ToolError where they fail, take too long or do not take the whole graph.
+    """
+    if out_bin.parent != out_onnx.parent:
+        raise ValueError(f"{out_bin} and {out_onnx} must lie in one folder")
+    if not int8_onnx.is_file():
+        raise ArtifactError(f"{int8_onnx} is missing: make it with `hexdet quantize`")
+    what = f"compiling {int8_onnx.name} for {target.name}"
+    with tempfile.TemporaryDirectory(prefix="hexdet-context-") as name:
+        process = ModuleProcess(writer, [str(int8_onnx.resolve()), target.name, name])
+        try:
+            process.wait(what, time_limit_s)
+        finally:
+            process.close()
+        wrapper, binary = _read(Path(name), what, process)
+        wrapper.graph.node[0].attribute.append(
+            onnx.helper.make_attribute("ep_cache_context", out_bin.name)
+        )
+        # Without its old wrapper an interrupted run leaves no pair that does not belong together.
+        out_onnx.unlink(missing_ok=True)
+        with replacing(out_bin) as temporary:
+            temporary.write_bytes(binary)
+        with replacing(out_onnx) as temporary:
+            temporary.write_bytes(wrapper.SerializeToString())
+    return out_onnx
+
+
+def context_paths(bundle: Path, target: Target) -> tuple[Path, Path]:
+    """Return where a bundle keeps the context binary of a chip and its wrapper."""
+    return bundle / f"{target.name}.bin", bundle / f"{target.name}.onnx"
+
+
+class ContextBackend(Backend):
+    """A bundle's context binary of one chip, executed on the emulator of that chip's Hexagon.
+
+    Its outputs may differ from silicon in their last bits, and its time says nothing about a
+    device.
+    """
+
+    def __init__(
+        self,
+        bundle: Path,
+        contract: DetectorContract,
+        target: Target,
+        *,
+        time_limit_s: float = TIME_LIMIT_S,
+    ) -> None:
+        binary, wrapper = context_paths(bundle, target)
+        for path in (wrapper, binary):
+            if not path.is_file():
+                raise ArtifactError(
+                    f"{path} is missing: export the bundle with the target {target.name}"
+                )
+        if platform.machine() not in ("x86_64", "AMD64"):
+            raise ToolError("not run: the emulator is for x86 alone")
+        self.name = f"{binary.name} on the emulated HTP (v{target.arch})"
+        self._encodings = output_encodings(contract, "int8")
+        self._emulator = EmulatorProcess(wrapper, target, contract.output_shapes(), time_limit_s)
+
+    @property
+    def encodings(self) -> Mapping[str, Encoding]:
+        """Return the encodings of the outputs."""
+        return self._encodings
+
+    def run(self, pixels: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
+        """Return the uint8 outputs for pixels uint8 [1, h, w, 3].
+
+        Raises ToolError where the emulator dies or takes longer than its limit.
+        """
+        return self._emulator.run(pixels)
+
+    def close(self) -> None:
+        """End the emulator's process."""
+        self._emulator.close()
+
+
+def _read(folder: Path, what: str, process: ModuleProcess) -> tuple[onnx.ModelProto, bytes]:
+    """Return the wrapper, its pointer taken out, and the binary that it pointed at."""
+    path = folder / WRAPPER
+    if not path.is_file():
+        raise ToolError(f"{what} wrote nothing: {process.last_lines()}")
+    wrapper = onnx.load(path)
+    nodes = [node.op_type for node in wrapper.graph.node]
+    if nodes != ["EPContext"]:
+        raise ToolError(
+            f"{what} left {len(nodes)} nodes instead of one: the HTP did not take the whole graph: "
+            f"{process.last_lines()}"
+        )
+    node = wrapper.graph.node[0]
+    pointers = [a for a in node.attribute if a.name == "ep_cache_context"]
+    binary = folder / Path(pointers[0].s.decode()).name if pointers else folder
+    if not binary.is_file() or binary.stat().st_size == 0:
+        raise ToolError(f"{what} wrote no binary: {process.last_lines()}")
+    node.attribute.remove(pointers[0])
+    return wrapper, binary.read_bytes()
+
+
+def _compile(graph: Path, target: Target, folder: Path) -> None:
+    keys = {
+        "ep.context_enable": "1",
+        "ep.context_file_path": str(folder / WRAPPER),
+        "ep.context_embed_mode": "0",
+    }
+    open_session(graph, htp_options(target), keys)
+
+
+if __name__ == "__main__":
+    from ..runtime.targets import find_target
+
+    _compile(Path(sys.argv[1]), find_target(sys.argv[2]), Path(sys.argv[3]))

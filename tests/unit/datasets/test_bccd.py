@@ -1,0 +1,87 @@
+"""The real blood cells: as many images and objects as are known, and the two bad boxes listed."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from hexdet.datasets.opening import open_split
+from hexdet.datasets.voc import VocDataset
+from hexdet.recipe import load_recipe
+
+pytestmark = pytest.mark.bccd
+
+CLASSES = ("RBC", "WBC", "Platelets")
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    """The folder of the dataset, or a skip that says where it was looked for."""
+    root = os.environ.get("HEXDET_DATA")
+    if not root:
+        pytest.skip("HEXDET_DATA is not set: it names the folder that holds bccd/BCCD")
+    path = Path(root) / "bccd" / "BCCD"
+    if not path.is_dir():
+        pytest.skip(f"no BCCD images at {path}")
+    return path
+
+
+@pytest.fixture(scope="module")
+def splits(folder: Path) -> dict[str, VocDataset]:
+    """Every split, opened once."""
+    return {
+        split: VocDataset(folder, split=split, classes=CLASSES)
+        for split in ("train", "val", "trainval", "test")
+    }
+
+
+@pytest.mark.parametrize(
+    ("split", "images"), [("train", 205), ("val", 87), ("trainval", 292), ("test", 72)]
+)
+def test_images_of_each_split(split: str, images: int, splits: dict[str, VocDataset]) -> None:
+    assert len(splits[split]) == images
+
+
+def test_no_image_is_in_two_splits(splits: dict[str, VocDataset]) -> None:
+    parts = {
+        split: {dataset.image_path(index).stem for index in range(len(dataset))}
+        for split, dataset in splits.items()
+    }
+    assert not parts["train"] & parts["val"]
+    assert parts["train"] | parts["val"] == parts["trainval"]
+    assert not parts["trainval"] & parts["test"]
+
+
+def test_the_two_boxes_of_zero_area_are_dropped_and_listed(
+    splits: dict[str, VocDataset],
+) -> None:
+    dropped = [d for split in ("train", "val", "test") for d in splits[split].dropped]
+    assert sorted((d.image, d.reason) for d in dropped) == [
+        ("BloodImage_00338", "zero area"),
+        ("BloodImage_00343", "zero area"),
+    ]
+
+
+def test_objects_of_each_class(splits: dict[str, VocDataset]) -> None:
+    counts: Counter[str] = Counter()
+    for split in ("train", "val", "test"):
+        dataset = splits[split]
+        for index in range(len(dataset)):
+            truth = dataset.annotation(index)
+            counts.update(CLASSES[label - 1] for label in truth.labels.tolist())
+        counts.update(d.detail.split()[0] for d in dataset.dropped)
+    assert counts == {"RBC": 4155, "WBC": 372, "Platelets": 361}
+
+
+def test_the_recipe_opens_it(folder: Path) -> None:
+    dataset = open_split(load_recipe("bccd").data, "test")
+    assert len(dataset) == 72
+    record = dataset[0]
+    assert record.image.shape == (480, 640, 3)
+    assert len(record.annotation) > 0
+    assert (record.annotation.boxes[:, 2:] <= (640, 480)).all()
+    assert dataset.classes == CLASSES
+    assert folder.name == "BCCD"
