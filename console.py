@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +30,14 @@ if TYPE_CHECKING:
     from .export.ladder import Rung
     from .quantization.report import Report
 
-out = Console(highlight=False, soft_wrap=True)
+PIPED_WIDTH = 110
+"""Columns of a table that no terminal limits."""
+
+out = Console(
+    highlight=False,
+    soft_wrap=True,
+    width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED_WIDTH,
+)
 LEFT: dict[str, Any] = {"title_justify": "left"}
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -116,29 +125,31 @@ def artifact_table(report: Report) -> None:
 
 
 def ladder_table(rungs: Sequence[Rung], images: int) -> None:
-    """Print the ladder of parity, a line a rung: the worst output of each."""
-    table = Table(title=f"parity on {images} images, each rung against the one named", **LEFT)
-    table.add_column("rung")
-    table.add_column("against")
-    for heading in ("max\nunits", "max\ncodes", "mean\ncodes", "matched", "AP@0.5"):
+    """Print the ladder of parity, a line a rung: the worst output of each; then the reasons."""
+    table = Table(title=f"parity on {images} images, each rung against an earlier one", **LEFT)
+    table.add_column("rung", no_wrap=True)
+    table.add_column("against", no_wrap=True)
+    for heading in ("max\nunits", "max\ncodes", "mean\ncodes", "found\nagain", "AP@0.5"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict")
+    table.add_column("verdict", no_wrap=True)
     for rung in rungs:
         worst = max((o.max_units for o in rung.outputs), default=None)
         codes = [o.max_codes for o in rung.outputs if o.max_codes is not None]
         means = [o.mean_codes for o in rung.outputs if o.mean_codes is not None]
-        compared = rung.compared_with is not None
         table.add_row(
             escape(rung.title),
             rung.compared_with or "",
             "" if worst is None else f"{worst:.2g}",
-            f"{max(codes):.2f}" if codes else "",
-            f"{max(means):.3f}" if means else "",
-            f"{rung.matched} of {rung.references}" if compared else "",
+            f"{max(codes):.1f}" if codes else "",
+            f"{max(means):.2f}" if means else "",
+            f"{rung.matched}/{rung.references}" if rung.compared_with else "",
             "" if rung.ap50 is None else share(rung.ap50),
-            escape(f"{rung.status}: {rung.reason}" if rung.reason else rung.status),
+            rung.status,
         )
     out.print(table)
+    for rung in rungs:
+        if rung.reason:
+            out.print(f"{rung.title}: {rung.status}: {rung.reason}", markup=False)
 
 
 def dlc_table(info: DlcInfo) -> None:

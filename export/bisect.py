@@ -25,7 +25,7 @@ from ..runtime.files import replacing, write_text
 from ..runtime.htp import EmulatorProcess
 from ..runtime.images import normalise
 from ..runtime.targets import target_of_arch
-from .tolerances import EMULATOR, QUANTIZED, Tolerance
+from .tolerances import EMULATOR, NOISE_FLOOR, QUANTIZED
 
 Array = npt.NDArray[Any]
 Values = Mapping[str, Array]
@@ -49,6 +49,35 @@ class BadLayer:
     folder: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Sides:
+    """The codes of every activation on the rung and on its reference; base: in float, if judged."""
+
+    found: Values
+    expected: Values
+    base: Values | None
+
+    def is_bad(self, name: str) -> bool:
+        """Tell whether a tensor is further off than its rung's tolerance allows."""
+        if self.base is None:
+            assert QUANTIZED.mean_codes is not None
+            return _apart(self.found[name], self.expected[name])[1] > QUANTIZED.mean_codes
+        assert EMULATOR.max_noise is not None
+        assert EMULATOR.mean_noise is not None
+        ours = _apart(self.found[name], self.base[name])
+        theirs = _apart(self.expected[name], self.base[name])
+        return (
+            ours[0] > EMULATOR.max_noise * theirs[0] + NOISE_FLOOR[1]
+            or ours[1] > EMULATOR.mean_noise * theirs[1] + NOISE_FLOOR[0]
+        )
+
+
+def _apart(a: Array, b: Array) -> tuple[float, float]:
+    """Return the largest and the mean difference of two tensors, in codes."""
+    apart = np.abs(a.astype(np.float64) - b)
+    return float(apart.max()), float(apart.mean())
+
+
 def bisect(folder: Path, recipe: Recipe, rung: str, pixels: Array) -> BadLayer | None:
     """Return the first bad layer of a failed rung on one image, None where every layer is good.
 
@@ -66,14 +95,11 @@ def bisect(folder: Path, recipe: Recipe, rung: str, pixels: Array) -> BadLayer |
         exposed.SerializeToString(), providers=["CPUExecutionProvider"]
     )
     on_cpu = dict(zip(names, session.run(names, {"image": pixels}), strict=True))
-    found: Values
-    if rung == "int8_htp":
-        found = _on_emulator(recipe, exposed, on_cpu, pixels)
-        tolerance, expected = EMULATOR, on_cpu
-    else:
-        found, tolerance = on_cpu, QUANTIZED
-        expected = _float_as_codes(folder, exposed, pixels)
-    return _first_bad(folder, rung, model, expected, found, tolerance)
+    base = _float_as_codes(folder, exposed, pixels)
+    if rung == "int8_cpu":
+        return _first_bad(folder, rung, model, _Sides(found=on_cpu, expected=base, base=None))
+    found = _on_emulator(recipe, exposed, on_cpu, pixels)
+    return _first_bad(folder, rung, model, _Sides(found=found, expected=on_cpu, base=base))
 
 
 def _expose(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -131,24 +157,12 @@ def _float_as_codes(folder: Path, exposed: onnx.ModelProto, pixels: Array) -> Va
     }
 
 
-def _first_bad(
-    folder: Path,
-    rung: str,
-    model: onnx.ModelProto,
-    expected: Values,
-    found: Values,
-    tolerance: Tolerance,
-) -> BadLayer | None:
+def _first_bad(folder: Path, rung: str, model: onnx.ModelProto, sides: _Sides) -> BadLayer | None:
     producers = {name: node for node in model.graph.node for name in node.output}
-    before = 0
-    for name in found:
-        if name not in expected:
-            continue
-        apart = np.abs(expected[name].astype(np.float64) - found[name])
-        largest, mean = float(apart.max()), float(apart.mean())
-        too_large = tolerance.max_codes is not None and largest > tolerance.max_codes
-        too_far = tolerance.mean_codes is not None and mean > tolerance.mean_codes
-        if too_large or too_far:
+    seen = sides.expected if sides.base is None else sides.base
+    for before, name in enumerate(n for n in sides.found if n in seen):
+        if sides.is_bad(name):
+            largest, mean = _apart(sides.found[name], sides.expected[name])
             place = folder / "bisect" / rung
             layer = BadLayer(
                 rung=rung,
@@ -159,9 +173,8 @@ def _first_bad(
                 layers_before=before,
                 folder=str(place),
             )
-            _write_case(place, layer, model, name, expected, found)
+            _write_case(place, layer, model, name, sides.expected, sides.found)
             return layer
-        before += 1
     return None
 
 

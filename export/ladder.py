@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -19,12 +19,14 @@ from ..runtime.contract import DetectorContract, Thresholds
 from ..runtime.detections import Detections
 from ..runtime.images import to_pixels
 from ..runtime.postprocess import postprocess
-from .tolerances import Tolerance
+from .tolerances import NOISE_FLOOR, Tolerance
 
 Outputs = dict[str, npt.NDArray[Any]]
 Floats = Mapping[str, npt.NDArray[np.float32]]
 
 MATCH_IOU = 0.9
+BASE = "float"
+"""Key of the rung that quantization noise is measured from."""
 Status = Literal["reference", "passed", "failed", "not run"]
 
 
@@ -110,7 +112,11 @@ def climb(
             rungs.append(_not_run(spec, str(error)))
             continue
         reference = spec.compare_with if spec.compare_with in runs else next(reversed(runs), None)
-        rungs.append(_judge(spec, run, runs.get(reference or ""), reference, contract, records))
+        rung = _judge(spec, run, runs.get(reference or ""), reference, contract, records)
+        if rung.status == "passed" and reference is not None and BASE in runs:
+            noise = _noise_excess(spec.tolerance, run, runs[reference], runs[BASE], contract)
+            rung = replace(rung, status="failed", reason=noise) if noise else rung
+        rungs.append(rung)
         runs[spec.key] = run
     return rungs
 
@@ -228,6 +234,25 @@ def _difference(
         mean_codes=mean / encoding.scale if encoding else None,
         relative=largest / span,
     )
+
+
+def _noise_excess(
+    tolerance: Tolerance, run: _Run, reference: _Run, base: _Run, contract: DetectorContract
+) -> str:
+    """Return, in words, where a rung is further from float than its reference explains."""
+    for name in contract.output_shapes():
+        rows = [_difference(name, r, base, contract) for r in (run, reference)]
+        for limit, floor, kind in (
+            (tolerance.mean_noise, NOISE_FLOOR[0], "mean"),
+            (tolerance.max_noise, NOISE_FLOOR[1], "max"),
+        ):
+            ours, theirs = (getattr(row, f"{kind}_codes") for row in rows)
+            if limit is not None and ours is not None and not ours <= limit * theirs + floor:
+                return (
+                    f"{name} is {ours:.2f} codes ({kind}) from float, its reference {theirs:.2f}: "
+                    f"allowed {limit:g} times as much and {floor:g}"
+                )
+    return ""
 
 
 def _match(

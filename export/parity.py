@@ -81,7 +81,7 @@ def bundle_rungs(
         graphs = export_float(checkpoint().network, contract, recipe.export.opset)
         return _GraphBackend(graphs.exported, contract)
 
-    emulated = f"(v{arch})"
+    emulated = f"emulated HTP v{arch}"
     return [
         RungSpec(
             key="torch",
@@ -91,31 +91,31 @@ def bundle_rungs(
         ),
         RungSpec(
             key="exported",
-            title="ONNX before simplification",
+            title="ONNX as exported",
             tolerance=FLOAT_GRAPH,
             open=exported,
         ),
         RungSpec(
             key="float",
-            title="float.onnx on onnxruntime CPU",
+            title="float.onnx, CPU",
             tolerance=FLOAT_GRAPH,
             open=lambda: CpuBackend(folder, contract, "float"),
         ),
         RungSpec(
             key="int8_cpu",
-            title="int8.onnx on onnxruntime CPU",
+            title="int8.onnx, CPU",
             tolerance=QUANTIZED,
             open=lambda: CpuBackend(folder, contract, "int8"),
         ),
         RungSpec(
             key="int8_htp",
-            title=f"int8.onnx on the emulated HTP {emulated}",
+            title=f"int8.onnx, {emulated}",
             tolerance=EMULATOR,
             open=lambda: HtpBackend(folder, contract, arch=arch, time_limit_s=limit),
         ),
         RungSpec(
             key="int8_dlc",
-            title=f"int8.dlc executed on the emulated HTP {emulated}",
+            title=f"int8.dlc, {emulated}",
             tolerance=SAME_LIBRARY,
             open=lambda: DlcBackend(folder, contract, arch=arch, time_limit_s=limit),
             compare_with="int8_htp",
@@ -143,7 +143,7 @@ def _target_rung(
     target = find_target(name)
     return RungSpec(
         key=target.name,
-        title=f"{target.name}.bin on the emulated HTP (v{target.arch})",
+        title=f"{target.name}.bin, emulated HTP v{target.arch}",
         tolerance=SAME_LIBRARY if target.arch == arch else OTHER_VERSION,
         open=lambda: ContextBackend(folder, contract, target, time_limit_s=limit),
         compare_with="int8_htp",

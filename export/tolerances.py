@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+NOISE_FLOOR = (0.5, 3.0)
+"""Codes of mean and of largest distance from float that rounding alone explains."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tolerance:
@@ -11,6 +14,8 @@ class Tolerance:
 
     relative: largest difference, as a share of the output's range.
     max_codes, mean_codes: largest and mean difference of any output, in 8-bit codes.
+    mean_noise, max_noise: the rung's mean and largest distance from the float graph, as a multiple
+        of what its reference has; NOISE_FLOOR codes are always allowed.
     matched: least share of the reference's detections that must be found again.
     """
 
@@ -18,6 +23,8 @@ class Tolerance:
     relative: float | None = None
     max_codes: float | None = None
     mean_codes: float | None = None
+    mean_noise: float | None = None
+    max_noise: float | None = None
     matched: float | None = None
 
 
@@ -33,11 +40,11 @@ QUANTIZED = Tolerance(
     "whether it is still the same network: a wrong scale or layout moves every code",
 )
 EMULATOR = Tolerance(
-    max_codes=12.0,
-    mean_codes=1.0,
+    mean_noise=1.25,
+    max_noise=2.0,
     matched=0.9,
-    reason="the HTP rounds its requantization another way than onnxruntime; 8 codes were seen on "
-    "trained detectors over 71 layers, and such errors are rare and without bias",
+    reason="the HTP rounds its requantization another way than onnxruntime, and 71 layers add it "
+    "up; but it must stay as near to float as onnxruntime's INT8 is, for it is the same graph",
 )
 SAME_LIBRARY = Tolerance(
     max_codes=0.0,
@@ -46,8 +53,8 @@ SAME_LIBRARY = Tolerance(
     reason="the same library computes the same graph for the same Hexagon version",
 )
 OTHER_VERSION = Tolerance(
-    max_codes=12.0,
-    mean_codes=1.0,
+    mean_noise=1.25,
+    max_noise=2.0,
     matched=0.9,
     reason="Hexagon versions differ from each other in their last bits",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import struct
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -26,13 +27,14 @@ def fuzzer() -> ModuleType:
     spec = importlib.util.spec_from_file_location("fuzz_dlc", FUZZ)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
 
 
 @pytest.fixture
 def sample() -> Callable[[str], Path]:
-    """Return a function from the name of a genuine DLC to its path; it skips where there is none."""
+    """Return a function from a genuine DLC's name to its path; it skips where there is none."""
 
     def find(name: str) -> Path:
         path = SAMPLES / name
@@ -58,7 +60,6 @@ class Flat:
         self.builder.StartVector(width, len(values), width)
         for byte in reversed(raw):
             self.builder.PrependByte(byte)
-        self.builder.vectorNumElems = len(values)
         return int(self.builder.EndVector())
 
     def offsets(self, values: Sequence[int]) -> int:
@@ -94,9 +95,8 @@ def v4_entries(*, wide: bool = True, stride: int = 2, weight: int = 5) -> dict[s
         return flat.table(fields | {6: ("I", dtype)})
 
     def attribute(name: str, kind: int, content: int) -> int:
-        return flat.table(
-            {0: ("@", flat.text(name)), 1: ("i", kind), 4 if kind else 3: ("@", content)}
-        )
+        field = 4 if kind else 3
+        return flat.table({0: ("@", flat.text(name)), 1: ("i", kind), field: ("@", content)})
 
     def encoding(bits: int, scale: float, offset: int) -> int:
         return flat.table({0: ("I", bits), 3: ("f", scale), 4: ("i", offset)})

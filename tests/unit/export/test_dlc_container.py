@@ -55,20 +55,13 @@ def test_a_compressed_entry_is_refused_before_it_is_unpacked(tmp_path):
 
 
 def test_zip64_values_are_taken_from_the_extra_field(tmp_path):
-    content, name = b"content", b"model"
-    unknown = 0xFFFFFFFF
-    local = struct.pack("<4s5H3I2H", b"PK\3\4", 45, 0, 0, 0, 0, 0, unknown, unknown, 5, 20)
-    local += name + struct.pack("<2H2Q", 1, 16, len(content), len(content))
-    central = struct.pack(
-        "<4s6H3I5H", b"PK\1\2", *[45] * 2, *[0] * 4, 0, *[unknown] * 2, 5, 30, *[0] * 3
-    )
-    central += struct.pack("<2I", 0, unknown) + name
-    central += struct.pack("<2H2s", 9, 2, b"--")  # another extra field comes first
-    central += struct.pack("<2H3Q", 1, 24, len(content), len(content), 0)[:24]
-    central = central[:-24] + struct.pack("<2H", 1, 24)[:4] + struct.pack("<3Q", 7, 7, 0)
-    central = central.replace(
-        struct.pack("<5H", 5, 30, 0, 0, 0), struct.pack("<5H", 5, 34, 0, 0, 0)
-    )
+    content, name, unknown = b"content", b"model", 0xFFFFFFFF
+    local = struct.pack("<4s5H3I2H", b"PK\3\4", *[0] * 5, 0, unknown, unknown, len(name), 0)
+    local += name
+    # Another extra field, of 2 bytes, comes first.
+    extra = struct.pack("<2H2s", 9, 2, b"--") + struct.pack("<2H3Q", 1, 24, 7, 7, 0)
+    sizes = (0, unknown, unknown, len(name), len(extra), 0, 0, 0, 0, unknown)
+    central = struct.pack("<4s6H3I5H2I", b"PK\1\2", *[0] * 6, *sizes) + name + extra
     start = len(local) + len(content)
     end = start + len(central)
     end64 = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, len(central), start)
