@@ -246,6 +246,7 @@ def test_no_override_changes_nothing(recipe_file: Path) -> None:
         (" training.epochs = 3", ("training", "epochs"), 3),
         ("training.learning_rate=1e-3", ("training", "learning_rate"), 0.001),
         ("training.learning_rate=2.5E-4", ("training", "learning_rate"), 0.00025),
+        ("data.train=2e3", ("data", "train"), 2000),
         ("training.learning_rate=.5", ("training", "learning_rate"), 0.5),
         ("training.augment.flip=0", ("training", "augment", "flip"), 0.0),
         ("training.augment={flip: 0.25}", ("training", "augment", "flip"), 0.25),

@@ -100,7 +100,7 @@ def test_labels_in_tiny_images_do_no_harm(height: int, width: int) -> None:
 
 @pytest.mark.parametrize(
     "box",
-    [(0, 0, 40, 30), (160, 0, 200, 30), (0, 90, 40, 100), (160, 90, 200, 100)],
+    [(0, 0, 40, 30), (185, 0, 200, 30), (0, 90, 40, 100), (185, 90, 200, 100)],
     ids=["top left", "top right", "bottom left", "bottom right"],
 )
 def test_the_label_of_a_box_in_a_corner_is_inside_the_image(

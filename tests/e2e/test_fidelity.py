@@ -1,0 +1,240 @@
+"""That the file shipped to the DSP is the network that was trained: ladder, audit, DLC reader."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from hexdet.errors import ParityError
+from hexdet.export.audit import audit_bundle, check_audit
+from hexdet.export.bisect import bisect
+from hexdet.export.dlc import write_dlc
+from hexdet.export.dlc_file import read_dlc
+from hexdet.export.dlc_file.diff import compare
+from hexdet.recipe import load_recipe
+from hexdet.runtime.contract import load_contract
+from hexdet.runtime.files import sha256_of
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+DATA = Path(os.environ.get("HEXDET_DATA") or "data")
+FACES = DATA.parent / "models" / "ultra_light_face"
+needs_faces = pytest.mark.skipif(
+    not (FACES.is_dir() and (DATA / "photos").is_dir()),
+    reason=f"no face detector at {FACES} or no photographs at {DATA / 'photos'}: set HEXDET_DATA",
+)
+
+
+@pytest.fixture
+def copied(heads: Path, tmp_path: Path) -> Path:
+    """Return a bundle that a test may spoil."""
+    return shutil.copytree(heads, tmp_path / "build" / "heads")
+
+
+def test_every_host_rung_is_run_and_passed(hexdet_cli: Run, heads: Path) -> None:
+    hexdet_cli("parity", heads, "--limit", "2")
+    ladder = json.loads((heads / "parity.json").read_text())
+    status = {rung["key"]: rung["status"] for rung in ladder["rungs"]}
+    assert status == {
+        "torch": "reference",
+        "exported": "passed",
+        "float": "passed",
+        "int8_cpu": "passed",
+        "int8_htp": "passed",
+        "int8_dlc": "passed",
+        "device": "not run",
+    }
+    by_key = {rung["key"]: rung for rung in ladder["rungs"]}
+    assert max(o["max_codes"] for o in by_key["int8_dlc"]["outputs"]) == 0
+    assert by_key["int8_cpu"]["references"] > 5
+    assert all(rung["ap50"] is not None for key, rung in by_key.items() if key != "device")
+
+
+def test_a_spoilt_layer_fails_its_rung_and_is_found(hexdet_cli: Run, copied: Path) -> None:
+    model = onnx.load(copied / "int8.onnx")
+    scales = {i.name: i for i in model.graph.initializer}
+    convolutions = [n for n in model.graph.node if n.op_type == "Conv"]
+    victim = convolutions[20]
+    dequantize = next(n for n in model.graph.node if n.output[0] == victim.input[1])
+    scale = scales[dequantize.input[1]]
+    spoilt = numpy_helper.to_array(scale) * np.float32(1.6)
+    scale.CopyFrom(numpy_helper.from_array(spoilt, scale.name))
+    onnx.save(model, copied / "int8.onnx")
+    result = hexdet_cli("parity", copied, "--limit", "1", "--bisect", code=3)
+    assert "the rung int8.onnx, CPU failed" in result.stderr
+    assert f"first bad layer is {victim.name}" in result.stderr
+    case = copied / "bisect" / "int8_cpu"
+    layer = onnx.load(case / "layer.onnx")
+    assert victim.name in [n.name for n in layer.graph.node]
+    assert sum(n.op_type in ("Conv", "Add") for n in layer.graph.node) == 1
+    assert {p.name for p in case.iterdir()} >= {"case.json", "input_0.npy", "expected.npy"}
+    with pytest.raises(ParityError, match="audit"):
+        check_audit(audit_bundle(copied, load_recipe("heads").quantization))
+
+
+def test_bisect_finds_nothing_in_a_good_graph(heads: Path) -> None:
+    spec = load_contract(heads).input
+    pixels = np.random.default_rng(0).integers(0, 255, (1, spec.height, spec.width, 3), np.uint8)
+    assert bisect(heads, load_recipe("heads"), "int8_cpu", pixels) is None
+
+
+def test_a_lost_checkpoint_leaves_its_rungs_not_run(hexdet_cli: Run, copied: Path) -> None:
+    manifest = json.loads((copied / "manifest.json").read_text())
+    manifest["sources"]["checkpoint"] = "0" * 64
+    (copied / "manifest.json").write_text(json.dumps(manifest))
+    hexdet_cli("parity", copied, "--limit", "1")
+    rungs = {r["key"]: r for r in json.loads((copied / "parity.json").read_text())["rungs"]}
+    assert rungs["torch"]["status"] == rungs["exported"]["status"] == "not run"
+    assert "no checkpoint" in rungs["torch"]["reason"]
+    assert rungs["float"]["status"] == "reference"
+
+
+@pytest.mark.parametrize("name", ["int8.dlc", "float.dlc"])
+def test_dlc_info_counts_from_the_file_alone(
+    hexdet_cli: Run, heads: Path, tmp_path: Path, name: str
+) -> None:
+    alone = shutil.copy(heads / name, tmp_path / "x.dlc")
+    content = json.loads(hexdet_cli("dlc-info", alone, "--json", cwd=tmp_path).stdout)
+    assert content["total_parameters"] == 2_750_864
+    assert content["total_macs"] == 618_007_664
+    assert content["container_version"] == 4
+    table = hexdet_cli("dlc-info", alone).stdout
+    assert "Total parameters: 2,750,864" in table
+    assert "Total MACs per inference: 618,007,664" in table
+    lines = hexdet_cli("dlc-info", alone, "--csv").stdout.splitlines()
+    assert len(lines) == len(content["rows"]) + 1
+
+
+def test_dlc_diff_tells_a_changed_weight(hexdet_cli: Run, heads: Path, tmp_path: Path) -> None:
+    assert "identical" in hexdet_cli("dlc-diff", heads / "int8.dlc", heads / "int8.dlc").stdout
+    model = onnx.load(heads / "int8.onnx")
+    weight = next(i for i in model.graph.initializer if len(i.dims) == 4)
+    values = numpy_helper.to_array(weight).copy()
+    values.flat[0] += 1 if values.flat[0] < 100 else -1
+    weight.CopyFrom(numpy_helper.from_array(values, weight.name))
+    onnx.save(model, tmp_path / "changed.onnx")
+    write_dlc(tmp_path / "changed.onnx", tmp_path / "changed.dlc", 120)
+    result = hexdet_cli("dlc-diff", heads / "int8.dlc", tmp_path / "changed.dlc", code=3)
+    assert "1 differences" in result.stdout
+    assert "weights" in result.stdout
+
+
+def test_the_audit_sees_a_dlc_of_another_calibration(heads: Path, copied: Path) -> None:
+    section = load_recipe("heads").quantization
+    good = audit_bundle(heads, section)
+    assert good.findings == ()
+    assert (good.activations, good.parameters) == (82, 142)
+    model = onnx.load(copied / "int8.onnx")
+    quantize = next(n for n in model.graph.node if n.op_type == "QuantizeLinear")
+    scale = next(i for i in model.graph.initializer if i.name == quantize.input[1])
+    scale.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(scale) * 2, scale.name))
+    onnx.save(model, copied / "int8.onnx")
+    findings = audit_bundle(copied, section).findings
+    assert len(findings) == 2  # once in the DLC, once in encodings.json
+
+
+def test_exporting_twice_gives_the_same_files(hexdet_cli: Run, heads: Path, tmp_path: Path) -> None:
+    hexdet_cli(
+        "export", "heads", "--build", tmp_path, "--check", "0", "--set", "calibration.images=16"
+    )
+    again = tmp_path / "heads"
+    for name in ("float.onnx", "int8.onnx", "encodings.json", "detector.json", "calibration.json"):
+        assert sha256_of(again / name) == sha256_of(heads / name), name
+    for name in ("float.dlc", "int8.dlc"):
+        assert compare(read_dlc(again / name), read_dlc(heads / name)).identical, name
+
+
+def test_a_target_gets_its_context_binary_and_its_rung(hexdet_cli: Run, copied: Path) -> None:
+    hexdet_cli("dlc", copied, "--target", "qcs6490", "--target", "SM8550")
+    for name in ("QCS6490.bin", "QCS6490.onnx", "SM8550.bin", "SM8550.onnx"):
+        assert (copied / name).stat().st_size > 0
+    hexdet_cli("parity", copied, "--limit", "1")
+    rungs = {r["key"]: r for r in json.loads((copied / "parity.json").read_text())["rungs"]}
+    assert rungs["QCS6490"]["status"] == rungs["SM8550"]["status"] == "passed"
+    assert max(o["max_codes"] for o in rungs["SM8550"]["outputs"]) == 0
+
+
+BAD = [
+    (["--target", "sm855"], 1, "SM8550"),
+    (["--target", "sm8150"], 1, "SDK"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "word"), BAD)
+def test_an_unknown_or_legacy_target_is_refused(
+    hexdet_cli: Run, heads: Path, arguments: list[str], code: int, word: str
+) -> None:
+    result = hexdet_cli("dlc", heads, *arguments, code=code)
+    assert result.stderr.startswith("error: ")
+    assert word in result.stderr
+
+
+CONTRACT = """
+name: faces
+data: {format: images, classes: [face], train: photos, test: photos}
+network:
+  width: 320
+  height: 240
+  strides: [8, 16, 32, 64]
+  anchors:
+    - [[10, 10], [16, 16], [24, 24]]
+    - [[32, 32], [48, 48]]
+    - [[64, 64], [96, 96]]
+    - [[128, 128], [192, 192], [256, 240]]
+calibration: {images: 20}
+evaluation: {default_score: 0.6, nms_iou: 0.3}
+"""
+
+
+@needs_faces
+@pytest.mark.parametrize("graph", ["version-RFB-320_without_postprocessing", "version-RFB-320"])
+def test_a_foreign_ssd_is_carried_through(hexdet_cli: Run, tmp_path: Path, graph: str) -> None:
+    contract = tmp_path / "faces.yaml"
+    contract.write_text(CONTRACT)
+    hexdet_cli(
+        "export", "--onnx", FACES / f"{graph}.onnx", "--contract", contract, "--build", tmp_path,
+        "--check", "0",
+    )  # fmt: skip
+    operators = {n.op_type for n in onnx.load(tmp_path / "faces/float.onnx").graph.node}
+    assert not operators & {"Softmax", "Reshape", "Exp", "Slice"}
+    found = {}
+    for name, options in (("float", ["--precision", "float"]), ("htp", ["--backend", "htp"])):
+        result = hexdet_cli(
+            "detect", tmp_path / "faces", DATA / "photos", "--out", tmp_path / name, "--json",
+            "--score", "0.6" if name == "float" else "0.3", *options,
+        )  # fmt: skip
+        found[name] = json.loads(result.stdout)["images"]
+    matched = total = 0
+    for a, b in zip(found["float"], found["htp"], strict=True):
+        total += len(a["detections"])
+        matched += sum(_is_found(d, b["detections"]) for d in a["detections"])
+    assert total >= 50
+    assert matched / total >= 0.97
+
+
+@needs_faces
+def test_a_contract_that_does_not_fit_names_the_level(hexdet_cli: Run, tmp_path: Path) -> None:
+    contract = tmp_path / "faces.yaml"
+    contract.write_text(CONTRACT.replace("[[32, 32], [48, 48]]", "[[32, 32]]"))
+    result = hexdet_cli(
+        "export", "--onnx", FACES / "version-RFB-320.onnx", "--contract", contract, "--build",
+        tmp_path, code=1,
+    )  # fmt: skip
+    assert "level of stride 16" in result.stderr
+
+
+def _is_found(detection: dict[str, list[float]], pool: list[dict[str, list[float]]]) -> bool:
+    from hexdet.runtime.boxes import iou
+
+    a = np.asarray([detection["box"]], np.float32)
+    b = np.asarray([d["box"] for d in pool], np.float32).reshape(-1, 4)
+    return bool((iou(a, b) >= 0.5).any())
