@@ -34,10 +34,11 @@ FLOAT_GRAPH = Tolerance(
     reason="both compute in float32; only the order of summation may differ",
 )
 QUANTIZED = Tolerance(
-    mean_codes=8.0,
+    mean_codes=4.0,
     matched=0.8,
     reason="8-bit codes cost accuracy by design, which the report judges; this rung only asks "
-    "whether it is still the same network: a wrong scale or layout moves every code",
+    "whether it is still the same network. Trained detectors are up to 2.8 codes from float on "
+    "average; a wrong scale or layout in one layer moves every code behind it",
 )
 EMULATOR = Tolerance(
     mean_noise=1.25,

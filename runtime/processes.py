@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 
 from ..errors import ToolError
 
 SHOWN_LINES = 6
+GRACE_S = 5.0
 
 
 class ModuleProcess:
@@ -37,8 +39,10 @@ class ModuleProcess:
 
     def failure(self, what: str) -> ToolError:
         """Return the error that says how the process ended."""
-        code = self.process.wait()
+        with suppress(subprocess.TimeoutExpired):  # it may live on, having closed its socket
+            self.process.wait(GRACE_S)
         self.close()
+        code = self.process.returncode
         if code < 0:
             how = f"was ended by {signal.Signals(-code).name}"
         else:

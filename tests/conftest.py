@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip, and say so, what needs data that is not here."""
     missing = pytest.mark.skip(reason=f"no BCCD images at {BCCD}: set HEXDET_DATA")
     for item in items:
-        if "bccd" in item.keywords and not BCCD.is_dir():
+        if item.get_closest_marker("bccd") and not BCCD.is_dir():
             item.add_marker(missing)
 
 

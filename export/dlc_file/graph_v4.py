@@ -20,8 +20,8 @@ from .model import (
     UnreadEncoding,
 )
 from .schema_v4 import (
-    FORM_PER_AXIS,
-    FORM_PER_TENSOR,
+    FORMS_PER_AXIS,
+    FORMS_PER_TENSOR,
     KIND_TENSOR,
     MODEL_ID,
     UNDEFINED,
@@ -126,7 +126,7 @@ def _encoding(table: QuantizationTable) -> Encoding:
     form = table.form
     if form == UNDEFINED:
         return None
-    if form == FORM_PER_TENSOR:
+    if form in FORMS_PER_TENSOR:
         single = table.per_tensor
         if single is None:
             return None
@@ -137,7 +137,7 @@ def _encoding(table: QuantizationTable) -> Encoding:
             minimum=single.minimum,
             maximum=single.maximum,
         )
-    if form == FORM_PER_AXIS:
+    if form in FORMS_PER_AXIS:
         several = table.per_axis
         return None if several is None else read_axis_encoding(several)
     return UnreadEncoding(form=form)

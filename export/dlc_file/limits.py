@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ...errors import ArtifactError
 
-MAX_FILE_BYTES = 4 << 30
+MAX_FILE_BYTES = 1 << 30
 """A DLC of more bytes than this is refused unread."""
 
 MAX_LOADED_BYTES = 64 << 20

@@ -90,8 +90,9 @@ class DlcTensor:
     def data(self) -> npt.NDArray[Any]:
         """Return the stored values, in the tensor's shape, as a read-only view of the file.
 
-        Fixed-point values are the stored integers. Raises ArtifactError where there are none, or
-        where their bytes do not fit the shape (values of less than a byte, packed).
+        Fixed-point values are the stored integers; signed ones of fewer bits than their dtype
+        (4-bit weights, each in the lower half of a byte) are a copy with the sign extended.
+        Raises ArtifactError where there are none, or where their bytes do not fit the shape.
         """
         dtype = numpy_dtype(self.dtype)
         if self.content is None or dtype is None:
@@ -102,9 +103,13 @@ class DlcTensor:
                 f"not fit its shape {self.shape} of {self.dtype}"
             )
         try:
-            return np.frombuffer(self.content, dtype).reshape(self.shape)
+            values = np.frombuffer(self.content, dtype).reshape(self.shape)
         except ValueError as error:
             raise ArtifactError(f"the tensor {self.name!r} cannot exist: {error}") from None
+        spare = 8 * dtype.itemsize - self.bitwidth
+        if dtype.kind == "i" and self.encoding is not None and 0 < spare < 8 * dtype.itemsize:
+            values = values << spare >> spare
+        return values
 
     def dequantized(self) -> npt.NDArray[np.float32]:
         """Return the stored values as real numbers, float32 in the tensor's shape.

@@ -35,8 +35,9 @@ UNDEFINED = 0x7FFFFFFF
 
 KIND_TENSOR = 1
 _WIDE_BYTES = 8
-FORM_PER_TENSOR = 0
-FORM_PER_AXIS = 1
+# The second of each is of fewer bits than the dtype: 4-bit weights, each in a byte of its own.
+FORMS_PER_TENSOR = (0, 2)
+FORMS_PER_AXIS = (1, 3)
 
 
 class EncodingTable(FlatTable):

@@ -66,7 +66,7 @@ def test_a_spoilt_layer_fails_its_rung_and_is_found(hexdet_cli: Run, copied: Pat
     victim = convolutions[20]
     dequantize = next(n for n in model.graph.node if n.output[0] == victim.input[1])
     scale = scales[dequantize.input[1]]
-    spoilt = numpy_helper.to_array(scale) * np.float32(1.6)
+    spoilt = numpy_helper.to_array(scale) * np.float32(4)
     scale.CopyFrom(numpy_helper.from_array(spoilt, scale.name))
     onnx.save(model, copied / "int8.onnx")
     result = hexdet_cli("parity", copied, "--limit", "1", "--bisect", code=3)

@@ -21,7 +21,7 @@ class Ramps:
     """A dataset of small pictures, each of another size."""
 
     name = "ramps/train"
-    classes = ("head",)
+    classes: tuple[str, ...] = ("head",)
 
     def __init__(self, shift: int = 0) -> None:
         self.dropped: list[Dropped] = []

@@ -22,9 +22,11 @@ def builder() -> AnnotationBuilder:
 def test_no_object_is_an_annotation_of_none(builder: AnnotationBuilder) -> None:
     for truth in (builder.build(), Annotation.empty()):
         assert len(truth) == 0
-        assert (truth.boxes.shape, truth.boxes.dtype) == ((0, 4), np.float32)
-        assert (truth.labels.shape, truth.labels.dtype) == ((0,), np.int64)
-        assert (truth.ignore.shape, truth.ignore.dtype) == ((0,), np.bool_)
+        assert truth.boxes.shape == (0, 4)
+        assert truth.labels.shape == truth.ignore.shape == (0,)
+        assert truth.boxes.dtype == np.float32
+        assert truth.labels.dtype == np.int64
+        assert truth.ignore.dtype == np.bool_
     assert builder.dropped == []
 
 
@@ -37,7 +39,8 @@ def test_what_is_kept_stays_in_its_order(builder: AnnotationBuilder) -> None:
     assert truth.labels.tolist() == [2, 1]
     assert truth.ignore.tolist() == [False, True]
     assert len(truth) == 2
-    assert (truth.boxes.dtype, truth.labels.dtype) == (np.float32, np.int64)
+    assert truth.boxes.dtype == np.float32
+    assert truth.labels.dtype == np.int64
 
 
 @pytest.mark.parametrize(

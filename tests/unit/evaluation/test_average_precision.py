@@ -218,8 +218,9 @@ def reference(truths: list[Annotation], detections: list[Detections], at: float)
     objects = sum(len(t) for t in truths)
     curve = [(sum(hits[: i + 1]) / objects, sum(hits[: i + 1]) / (i + 1)) for i in range(len(hits))]
     points = [
-        max((precision for recall, precision in curve if recall >= point / 100 - 1e-12), default=0)
-        for point in range(101)
+        max((precision for recall, precision in curve if recall >= point), default=0)
+        # COCO's own points, to the last bit: a recall of 7 / 10 is just below its 0.7.
+        for point in np.linspace(0, 1, 101).tolist()
     ]
     return sum(points) / 101
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import onnx
@@ -37,7 +38,7 @@ def graph(
     )
 
 
-def conv(*inputs: str, out: str = "y", **attributes: object) -> onnx.NodeProto:
+def conv(*inputs: str, out: str = "y", **attributes: Any) -> onnx.NodeProto:
     return helper.make_node("Conv", inputs, [out], **attributes)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import struct
 
 import numpy as np
 import pytest
 
 from hexdet.errors import ArtifactError
-from hexdet.export.dlc_file import PerAxisEncoding, PerTensorEncoding, read_dlc
+from hexdet.export.dlc_file import DlcTensor, PerAxisEncoding, PerTensorEncoding, read_dlc
 
 GENUINE = [
     # path, container, converter, nodes, tensors, node types
@@ -91,6 +92,62 @@ def test_v3_by_hand(build, save):
     assert graph.tensors["y"].encoding.offset == -3
     weights = dense.parameters["weights_0"]
     assert weights.dequantized().tolist() == [[0, 0.25, 0.5], [0.75, 1, 1.25]]
+
+
+def _message(*fields):
+    """Return a protocol buffer message: integers as varints, floats as 32 bits, bytes as such."""
+    out = b""
+    for number, value in fields:
+        if isinstance(value, float):
+            out += _varint(number << 3 | 5) + struct.pack("<f", value)
+        elif isinstance(value, int):
+            out += _varint(number << 3) + _varint(value)
+        else:
+            out += _varint(number << 3 | 2) + _varint(len(value)) + value
+    return out
+
+
+def _varint(value):
+    out = b""
+    while value > 0x7F:
+        value, out = value >> 7, out + bytes([value & 0x7F | 0x80])
+    return out + bytes([value])
+
+
+def test_v2_by_hand(save):
+    encoding = _message((1, 8), (2, -2.0), (3, 3.0), (4, 0.5), (5, -4.0))
+    weights = _message((1, 2), (1, 3), (3, _message((3, bytes(range(6))), (4, encoding))))
+    common = [(3, 1), (3, 2), (7, b"x"), (8, b"y"), (10, _message((4, encoding)))]
+    given = _message((1, b"x"), (2, 60), (3, 1), (3, 3), (7, b"x"), (8, b"x"), (10, b""))
+    dense = _message((1, b"fc"), (2, 100), *common, (70, _message((1, weights), (9, 300))))
+    unknown = _message((1, b"u"), (2, 7), (3, 4), (7, b"y"), (8, b"z"), (99, b"\xff no message"))
+    model = _message((5, given), (5, dense), (5, unknown), (1, _message((1, b"y"), (3, 2))))
+    graph = read_dlc(save({"model": b"\xd5\x0a\2\0\5\0\0\0" + model})).model
+    assert graph.operators == {"FullyConnected": 1, "Input": 1, "Type_7": 1}
+    assert {t.name: (t.kind, t.shape, t.dtype) for t in graph.tensors.values()} == {
+        "x": ("input", (1, 3), "Float_32"),
+        "y": ("native", (2,), "uFxp_8"),
+        "z": ("output", (4,), "Float_32"),
+    }
+    assert graph.nodes[1].attributes["70.9"] == 300 and not graph.nodes[2].attributes
+    stored = graph.nodes[1].parameters["weights_0"]
+    assert stored.dequantized().tolist() == [[-2.0, -1.5, -1.0], [-0.5, 0.0, 0.5]]
+    with pytest.raises(ArtifactError, match="cut off"):
+        read_dlc(save({"model": b"\xd5\x0a\2\0\5\0\0\0" + model[:-3]}))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"), [("sFxp_8", [5, 0, -7, -8]), ("uFxp_8", [5, 0, 9, 8])]
+)
+def test_weights_of_four_bits_lie_each_in_the_lower_half_of_a_byte(dtype, expected):
+    encoding = PerTensorEncoding(bitwidth=4, scale=0.5, offset=0)
+    content = memoryview(bytes([5, 0, 9, 8]))
+    tensor = DlcTensor(
+        name="w", dtype=dtype, shape=(4,), kind="static", encoding=encoding, bitwidth=4,
+        content=content,
+    )  # fmt: skip
+    assert tensor.data.tolist() == expected
+    assert tensor.dequantized().tolist() == [value / 2 for value in expected]
 
 
 def test_what_qualcomm_writes_of_a_convolution(written):
