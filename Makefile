@@ -5,10 +5,9 @@ BIN    := $(VENV)/bin
 RECIPE ?= heads
 BUNDLE := build/$(RECIPE)
 LIMIT  ?=
-SOURCE ?= $(BUNDLE)/demo
 export HEXDET_DATA
 
-.PHONY: export-dlc report train evaluate demo test lint format clean
+.PHONY: export-dlc report parity train evaluate test fuzz lint format clean
 .DEFAULT_GOAL := export-dlc
 
 export-dlc: $(VENV)/ready ## checkpoint -> ONNX -> INT8 -> DLC, with a short accuracy check
@@ -16,6 +15,9 @@ export-dlc: $(VENV)/ready ## checkpoint -> ONNX -> INT8 -> DLC, with a short acc
 
 report: $(VENV)/ready ## the accuracy-drop report of the bundle, LIMIT=N images
 	$(BIN)/hexdet report $(BUNDLE) $(if $(LIMIT),--limit $(LIMIT))
+
+parity: $(VENV)/ready ## the ladder: PyTorch, ONNX, INT8, emulated HTP, the DLC executed
+	$(BIN)/hexdet parity $(BUNDLE) $(if $(LIMIT),--limit $(LIMIT))
 
 train: $(VENV)/ready ## train the recipe; the checkpoint is then used by export-dlc
 	$(BIN)/hexdet train $(RECIPE)
@@ -25,6 +27,10 @@ evaluate: $(VENV)/ready ## score the INT8 graph on onnxruntime CPU
 
 test: $(VENV)/ready-dev ## every test that this machine can run; says what it skipped
 	$(BIN)/pytest
+
+COUNT ?= 100000
+fuzz: $(VENV)/ready-dev ## COUNT mutated DLCs into the DLC reader
+	$(BIN)/python tests/fuzz/fuzz_dlc.py --count $(COUNT)
 
 # mypy wants the package by its name, and a checkout's folder may be called anything.
 STAGES  := runtime datasets evaluation calibration_data training quantization export

@@ -11,7 +11,9 @@ from . import console
 from .datasets.opening import Split, open_split
 from .errors import ParityError
 from .export.bundle import Bundle, versions
+from .export.lint import operator_histogram
 from .export.pipeline import (
+    INT8_DLC,
     STAGES,
     StageReport,
     Step,
@@ -23,7 +25,7 @@ from .export.pipeline import (
     write_dlcs,
     write_targets,
 )
-from .quantization.report import Report, load_report, make_report
+from .quantization.report import Placement, Report, load_report, make_report
 from .quantization.report_page import save_page
 from .recipe import Recipe, apply_override, parse_recipe
 from .runtime.backend import Precision
@@ -56,7 +58,7 @@ def export(
         console.say(f"checkpoint: {_short(checkpoint.path)}")
         bundle = export_bundle(recipe, checkpoint, folder, _Shown())
     _show_dropped(recipe)
-    _check(bundle, recipe)
+    placement = _check(bundle, recipe)
     images = recipe.export.check_images if check is None else check
     if images == 0:
         console.say("accuracy check: not run (0 images asked for)")
@@ -65,7 +67,7 @@ def export(
     if report is not None and report.images >= min(images, report.images_available):
         console.say("accuracy check: unchanged, skipped")
     else:
-        report = _report(bundle, recipe, images)
+        report = _report(bundle, recipe, placement, images)
     console.artifact_table(report)
     console.out.print(f"bundle: {folder}    report: {folder}/report.html", markup=False)
 
@@ -175,7 +177,7 @@ def report(folder: Path, limit: int | None, as_json: bool) -> None:
     """Make the accuracy-drop report of a bundle."""
     bundle = Bundle(folder, STAGES)
     recipe = bundle.recipe()
-    result = _report(bundle, recipe, limit)
+    result = _report(bundle, recipe, _check(bundle, recipe), limit)
     if as_json:
         console.print_file(folder / "report.json")
         return
@@ -230,13 +232,18 @@ def _bars(verb: str) -> Iterator[Callable[[str, int, int], None]]:
         yield progress
 
 
-def _check(bundle: Bundle, recipe: Recipe) -> None:
-    """Audit and lint a bundle, and say what was found."""
+def _check(bundle: Bundle, recipe: Recipe) -> Placement:
+    """Audit and lint a bundle, say what was found, and return it."""
     audit, remarks = check_bundle(bundle, recipe)
     console.say(f"audit: {audit.summary()}")
     for remark in remarks:
         text = f"{remark.rule}: {remark.subject}: {remark.reason}"
         (console.warn if remark.level == "warning" else console.say)(text)
+    return Placement(
+        operators=operator_histogram(bundle.folder / INT8_DLC),
+        audit=audit.summary(),
+        remarks=[dataclasses.asdict(remark) for remark in remarks],
+    )
 
 
 def _bisect(folder: Path, recipe: Recipe, rung: str) -> str:
@@ -256,9 +263,16 @@ def _bisect(folder: Path, recipe: Recipe, rung: str) -> str:
     )
 
 
-def _report(bundle: Bundle, recipe: Recipe, limit: int | None) -> Report:
+def _report(bundle: Bundle, recipe: Recipe, placement: Placement, limit: int | None) -> Report:
     with _bars("scoring") as progress:
-        report = make_report(bundle.folder, recipe, versions(), limit=limit, progress=progress)
+        report = make_report(
+            bundle.folder,
+            recipe,
+            versions(),
+            placement=placement,
+            limit=limit,
+            progress=progress,
+        )
     report.save(bundle.folder)
     save_page(report, bundle.folder)
     return report

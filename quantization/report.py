@@ -51,10 +51,21 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Placement:
+    """What is in int8.dlc: operators by type, the encoding audit, the lint's remarks."""
+
+    operators: dict[str, int] = dataclasses.field(default_factory=dict)
+    audit: str = "not run"
+    remarks: list[dict[str, str]] = dataclasses.field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """The whole of `report.json`.
 
     sizes: bytes by file; dropped: annotations that were left out; inputs: sha256 of the graphs.
+    placement: what the caller knows of int8.dlc: its operators with their counts, the encoding
+        audit in one line, the lint's remarks.
     """
 
     schema: int
@@ -73,6 +84,7 @@ class Report:
     dropped: list[dict[str, str]]
     inputs: dict[str, str]
     versions: dict[str, str]
+    placement: Placement
 
     def row(self, key: str) -> Row:
         """Return the row 'float', 'int8_cpu' or 'int8_htp'."""
@@ -89,6 +101,7 @@ def make_report(
     recipe: Recipe,
     versions: dict[str, str],
     *,
+    placement: Placement,
     limit: int | None = None,
     progress: Progress = lambda backend, done, total: None,
 ) -> Report:
@@ -138,6 +151,7 @@ def make_report(
         dropped=[dataclasses.asdict(d) for d in dataset.dropped],
         inputs=inputs,
         versions={"hexdet": __version__, **versions},
+        placement=placement,
     )
 
 
@@ -153,7 +167,8 @@ def load_report(bundle: Path) -> Report | None:
         if content["schema"] != SCHEMA_VERSION or content["inputs"] != graph_hashes(bundle):
             return None
         rows = [Row(**{**row, **_with_nan(row)}) for row in content.pop("rows")]
-        return Report(rows=rows, **content)
+        placement = Placement(**content.pop("placement"))
+        return Report(rows=rows, placement=placement, **content)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
