@@ -62,13 +62,13 @@ class _Sides:
         if self.base is None:
             assert QUANTIZED.mean_codes is not None
             return _apart(self.found[name], self.expected[name])[1] > QUANTIZED.mean_codes
-        assert EMULATOR.max_noise is not None
+        assert EMULATOR.max_codes is not None
         assert EMULATOR.mean_noise is not None
-        ours = _apart(self.found[name], self.base[name])
-        theirs = _apart(self.expected[name], self.base[name])
+        ours = _apart(self.found[name], self.base[name])[1]
+        theirs = _apart(self.expected[name], self.base[name])[1]
         return (
-            ours[0] > EMULATOR.max_noise * theirs[0] + NOISE_FLOOR[1]
-            or ours[1] > EMULATOR.mean_noise * theirs[1] + NOISE_FLOOR[0]
+            _apart(self.found[name], self.expected[name])[0] > EMULATOR.max_codes
+            or ours > EMULATOR.mean_noise * theirs + NOISE_FLOOR
         )
 
 

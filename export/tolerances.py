@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-NOISE_FLOOR = (0.5, 3.0)
-"""Codes of mean and of largest distance from float that rounding alone explains."""
+NOISE_FLOOR = 0.5
+"""Codes of mean distance from float that rounding alone explains."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,8 +14,8 @@ class Tolerance:
 
     relative: largest difference, as a share of the output's range.
     max_codes, mean_codes: largest and mean difference of any output, in 8-bit codes.
-    mean_noise, max_noise: the rung's mean and largest distance from the float graph, as a multiple
-        of what its reference has; NOISE_FLOOR codes are always allowed.
+    mean_noise: the rung's mean distance from the float graph, as a multiple of what its reference
+        has; NOISE_FLOOR codes are always allowed.
     matched: least share of the reference's detections that must be found again.
     """
 
@@ -24,7 +24,6 @@ class Tolerance:
     max_codes: float | None = None
     mean_codes: float | None = None
     mean_noise: float | None = None
-    max_noise: float | None = None
     matched: float | None = None
 
 
@@ -42,10 +41,12 @@ QUANTIZED = Tolerance(
 )
 EMULATOR = Tolerance(
     mean_noise=1.25,
-    max_noise=2.0,
+    max_codes=32.0,
     matched=0.9,
     reason="the HTP rounds its requantization another way than onnxruntime, and 71 layers add it "
-    "up; but it must stay as near to float as onnxruntime's INT8 is, for it is the same graph",
+    "up; but on average it must stay as near to float as onnxruntime's INT8, for it is the same "
+    "graph. A single cell may stray further: 20 codes were seen on a trained detector, while an "
+    "eighth of the range (32) is no rounding any more",
 )
 SAME_LIBRARY = Tolerance(
     max_codes=0.0,
@@ -55,7 +56,7 @@ SAME_LIBRARY = Tolerance(
 )
 OTHER_VERSION = Tolerance(
     mean_noise=1.25,
-    max_noise=2.0,
+    max_codes=32.0,
     matched=0.9,
     reason="Hexagon versions differ from each other in their last bits",
 )
