@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
     from .export.ladder import Rung
     from .quantization.report import Report
 
-PIPED_WIDTH = 110
+NAME_WIDTH = 28
+GENERATED = re.compile(r"_token_\d+$")
+"""What the layout pass appends to the names of nodes that it made anew."""
+PIPED_WIDTH = 140
 """Columns of a table that no terminal limits."""
 
 out = Console(
@@ -153,24 +157,28 @@ def ladder_table(rungs: Sequence[Rung], images: int) -> None:
 
 
 def dlc_table(info: DlcInfo) -> None:
-    """Print a DLC's layers and totals."""
+    """Print a DLC's layers and totals; the full names and encodings are in its JSON and CSV."""
     title = (
         f"{info.file}: container v{info.container_version}, converter {info.converter_version}, "
         f"{info.size_bytes:,} bytes"
     )
     table = Table(title=escape(title), **LEFT)
-    for heading in ("id", "name", "type", "output", "encoding"):
-        table.add_column(heading, justify="right" if heading == "id" else "left")
+    for heading in ("id", "name", "type", "from", "output", "range"):
+        table.add_column(heading, justify="right" if heading == "id" else "left", no_wrap=True)
     for heading in ("parameters", "%", "MACs", "%"):
         table.add_column(heading, justify="right", no_wrap=True)
+    makers = {output: str(row.id) for row in info.rows for output in row.outputs}
     for row in info.rows:
-        shapes = ", ".join("x".join(map(str, shape)) for shape in row.output_shapes)
+        # Stored tensors have no maker; what nobody made and is no weight is an input of the graph.
+        sources = [makers.get(name, name) for name in row.inputs[:1]]
+        sources += [makers[name] for name in row.inputs[1:] if name in makers]
         table.add_row(
             str(row.id),
-            escape(row.name),
+            escape(_tail(GENERATED.sub("", row.name), NAME_WIDTH)),
             escape(row.type),
-            shapes,
-            escape(row.encodings.get(row.outputs[0], "") if row.outputs else ""),
+            escape(" ".join(sources)),
+            " ".join("x".join(map(str, shape)) for shape in row.output_shapes),
+            escape(_range(row.encodings.get(row.outputs[0], "")) if row.outputs else ""),
             f"{row.parameters:,}",
             f"{100 * row.parameters_share:.2f}",
             f"{row.macs:,}",
@@ -181,6 +189,20 @@ def dlc_table(info: DlcInfo) -> None:
     out.print(f"operators: {operators}", markup=False)
     out.print(f"Total parameters: {info.total_parameters:,}")
     out.print(f"Total MACs per inference: {info.total_macs:,}")
+
+
+def _tail(name: str, width: int) -> str:
+    """Return the end of a name, where the layers of one network differ."""
+    return name if len(name) <= width else f"\u2026{name[1 - width :]}"
+
+
+def _range(encoding: str) -> str:
+    """Return an encoding's bits and limits in short: 8b -1.2..3.4."""
+    found = dict(re.findall(r"(bitwidth|min|max) ([-+.\de]+)", encoding))
+    if {"bitwidth", "min", "max"} <= found.keys():
+        low, high = float(found["min"]), float(found["max"])
+        return f"{found['bitwidth']}b {low:.3g}..{high:.3g}"
+    return encoding
 
 
 def difference_table(result: DlcDiff) -> None:
