@@ -8,20 +8,14 @@ from __future__ import annotations
 import platform
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import onnx
 
 from ..errors import ArtifactError, ToolError
-from ..runtime.backend import Backend, output_encodings
 from ..runtime.contract import DetectorContract
-from ..runtime.encodings import Encoding
 from ..runtime.files import replacing
-from ..runtime.htp import TIME_LIMIT_S, EmulatorProcess
+from ..runtime.htp import TIME_LIMIT_S, EmulatorProcess, IntegerBackend
 from ..runtime.processes import ModuleProcess
 from ..runtime.qnn import htp_options, open_session
 from ..runtime.targets import Target
@@ -75,12 +69,8 @@ def context_paths(bundle: Path, target: Target) -> tuple[Path, Path]:
     return bundle / f"{target.name}.bin", bundle / f"{target.name}.onnx"
 
 
-class ContextBackend(Backend):
-    """A bundle's context binary of one chip, executed on the emulator of that chip's Hexagon.
-
-    Its outputs may differ from silicon in their last bits, and its time says nothing about a
-    device.
-    """
+class ContextBackend(IntegerBackend):
+    """A bundle's context binary of one chip, executed on the emulator of that chip's Hexagon."""
 
     def __init__(
         self,
@@ -94,29 +84,15 @@ class ContextBackend(Backend):
         for path in (wrapper, binary):
             if not path.is_file():
                 raise ArtifactError(
-                    f"{path} is missing: export the bundle with the target {target.name}"
+                    f"{path} is missing: make it with `hexdet dlc {bundle} --target {target.name}`"
                 )
         if platform.machine() not in ("x86_64", "AMD64"):
             raise ToolError("not run: the emulator is for x86 alone")
-        self.name = f"{binary.name} on the emulated HTP (v{target.arch})"
-        self._encodings = output_encodings(contract, "int8")
-        self._emulator = EmulatorProcess(wrapper, target, contract.output_shapes(), time_limit_s)
-
-    @property
-    def encodings(self) -> Mapping[str, Encoding]:
-        """Return the encodings of the outputs."""
-        return self._encodings
-
-    def run(self, pixels: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
-        """Return the uint8 outputs for pixels uint8 [1, h, w, 3].
-
-        Raises ToolError where the emulator dies or takes longer than its limit.
-        """
-        return self._emulator.run(pixels)
-
-    def close(self) -> None:
-        """End the emulator's process."""
-        self._emulator.close()
+        super().__init__(
+            f"{binary.name} on the emulated HTP (v{target.arch})",
+            contract,
+            lambda: EmulatorProcess(wrapper, target, contract.output_shapes(), time_limit_s),
+        )
 
 
 def _read(folder: Path, what: str, process: ModuleProcess) -> tuple[onnx.ModelProto, bytes]:

@@ -19,7 +19,25 @@ Precision = Literal["float", "int8"]
 GRAPHS: dict[Precision, str] = {"float": "float.onnx", "int8": "int8.onnx"}
 
 
-class Backend:
+class Closing:
+    """Something to close after use; as a context manager it closes itself."""
+
+    def close(self) -> None:
+        """Let go of the process, session or device behind it; twice does no harm."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Backend(Closing):
     """Something that runs a network on one picture.
 
     A subclass implements `run`; it may be used from one thread at a time.
@@ -42,20 +60,6 @@ class Backend:
     def encodings(self) -> Mapping[str, Encoding]:
         """Return the encodings of the outputs that are codes."""
         return {}
-
-    def close(self) -> None:
-        """Let go of the process, session or device behind it; twice does no harm."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def graph_path(bundle: Path, precision: Precision) -> Path:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from .anchors import all_anchors
-from .backend import Backend, CpuBackend, Precision
+from .backend import Backend, Closing, CpuBackend, Precision
 from .contract import DetectorContract, Thresholds, load_contract
 from .detections import Detections
 from .images import to_pixels
@@ -20,7 +19,7 @@ from .postprocess import postprocess
 BackendName = Literal["cpu", "htp"]
 
 
-class Detector:
+class Detector(Closing):
     """An SSD with its contract; call it with an image. Use one object from one thread at a time."""
 
     def __init__(self, contract: DetectorContract, backend: Backend) -> None:
@@ -77,14 +76,3 @@ class Detector:
     def close(self) -> None:
         """Close the backend."""
         self.backend.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import platform
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,35 +25,29 @@ TIME_LIMIT_S = 180.0
 WORKER = "hexdet.runtime.htp_worker"
 
 
-class HtpBackend(Backend):
-    """A bundle's integer graph, the whole of it, on the HTP.
+class Runner(Protocol):
+    """Something that has the integer network loaded and answers pictures with codes."""
+
+    def run(self, pixels: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
+        """Return the outputs' codes by name."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what runs it."""
+        ...
+
+
+class IntegerBackend(Backend):
+    """A network with uint8 outputs on the HTP, whatever form it was loaded from.
 
     On x86 the emulator runs in a process of its own with a time limit. It is an emulation: its
     outputs may differ from silicon in their last bits, and its time says nothing about a device.
     """
 
-    def __init__(
-        self,
-        bundle: Path,
-        contract: DetectorContract,
-        precision: Precision = "int8",
-        *,
-        arch: int = 73,
-        time_limit_s: float = TIME_LIMIT_S,
-    ) -> None:
-        if precision != "int8":
-            raise ArtifactError(
-                "the HTP backend runs the int8 graph; use backend='cpu' for the float one"
-            )
-        path = graph_path(bundle, precision)
-        self._encodings = output_encodings(contract, precision)
-        target = target_of_arch(arch)
-        if platform.machine() in ("aarch64", "arm64"):
-            self.name = f"int8 on the HTP (v{arch})"
-            self._runner: _Direct | EmulatorProcess = _Direct(path, target)
-        else:
-            self.name = f"int8 on the emulated HTP (v{arch})"
-            self._runner = EmulatorProcess(path, target, contract.output_shapes(), time_limit_s)
+    def __init__(self, name: str, contract: DetectorContract, runner: Callable[[], Runner]) -> None:
+        self.name = name
+        self._encodings = output_encodings(contract, "int8")
+        self._runner = runner()
 
     @property
     def encodings(self) -> Mapping[str, Encoding]:
@@ -70,6 +64,33 @@ class HtpBackend(Backend):
     def close(self) -> None:
         """End the emulator's process."""
         self._runner.close()
+
+
+class HtpBackend(IntegerBackend):
+    """A bundle's integer graph, the whole of it, on the HTP."""
+
+    def __init__(
+        self,
+        bundle: Path,
+        contract: DetectorContract,
+        precision: Precision = "int8",
+        *,
+        arch: int = 73,
+        time_limit_s: float = TIME_LIMIT_S,
+    ) -> None:
+        if precision != "int8":
+            raise ArtifactError(
+                "the HTP backend runs the int8 graph; use backend='cpu' for the float one"
+            )
+        path, target = graph_path(bundle, precision), target_of_arch(arch)
+        if platform.machine() in ("aarch64", "arm64"):
+            super().__init__(f"int8 on the HTP (v{arch})", contract, lambda: _Direct(path, target))
+        else:
+            super().__init__(
+                f"int8 on the emulated HTP (v{arch})",
+                contract,
+                lambda: EmulatorProcess(path, target, contract.output_shapes(), time_limit_s),
+            )
 
 
 class _Direct:
