@@ -223,8 +223,6 @@ def main() -> None:
         app()
     except HexdetError as error:
         _end(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _end("interrupted; finished files are kept, half-written ones are gone", 130)
     except ModuleNotFoundError as error:
         _end(f"{error}: this verb needs `pip install 'hexdet[toolchain]'`", 1)
     except OSError as error:
