@@ -6,12 +6,16 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import onnx
+import onnxruntime
 import onnxsim
 from onnx import helper, version_converter
 
-from ..errors import ArtifactError, ToolError
+from ..errors import ArtifactError, ParityError, ToolError
 from ..runtime.contract import DetectorContract
+from .tolerances import FLOAT_GRAPH
 
 AFTER_HEADS = frozenset(
     {
@@ -74,7 +78,45 @@ def load_foreign(path: Path, contract: DetectorContract, opset: int) -> tuple[on
     result, _ = onnxsim.simplify(result)
     del result.metadata_props[:]
     onnx.checker.check_model(result, full_check=True)
+    _check_heads(simplified, named, result, contract)
     return result, Cut(removed=removed, heads=named)
+
+
+def _check_heads(
+    original: onnx.ModelProto,
+    named: dict[str, str],
+    result: onnx.ModelProto,
+    contract: DetectorContract,
+) -> None:
+    """Raise ParityError where a head of the cut graph is not the convolution it came from."""
+    exposed = onnx.ModelProto()
+    exposed.CopyFrom(original)
+    del exposed.graph.output[:]
+    exposed.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in named)
+    shape = (1, 3, contract.input.height, contract.input.width)
+    image = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
+    source = {i.name for i in original.graph.input} - {i.name for i in original.graph.initializer}
+    expected = _run(exposed, list(named), {source.pop(): image})
+    found = _run(result, list(named.values()), {"image": image})
+    assert FLOAT_GRAPH.relative is not None
+    for name, a, b in zip(named.values(), expected, found, strict=True):
+        span = float(a.max() - a.min()) or 1.0
+        relative = float(np.abs(a.transpose(0, 2, 3, 1) - b).max()) / span
+        if not relative <= FLOAT_GRAPH.relative:
+            raise ParityError(
+                f"the cut graph's {name} differs from the original by {relative:.2e} of its range, "
+                f"allowed {FLOAT_GRAPH.relative:g}: {FLOAT_GRAPH.reason}"
+            )
+
+
+def _run(
+    model: onnx.ModelProto, names: list[str], feed: dict[str, npt.NDArray[np.float32]]
+) -> list[npt.NDArray[np.float32]]:
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    values: list[npt.NDArray[np.float32]] = session.run(names, feed)
+    return values
 
 
 def _fix_batch(model: onnx.ModelProto) -> None:

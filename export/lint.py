@@ -13,7 +13,7 @@ from onnx import numpy_helper
 from ..errors import ParityError
 from ..quantization.encodings import code_tensors
 from ..runtime.backend import graph_path
-from ..runtime.contract import DetectorContract
+from ..runtime.contract import DetectorContract, InputSpec
 from .dlc_file import read_dlc
 
 Level = Literal["refused", "warning", "note"]
@@ -45,6 +45,7 @@ def lint_bundle(folder: Path, contract: DetectorContract) -> list[Remark]:
         *_dead_channels(floats),
         *_shared_scale(integers, contract),
         *_ceiling(floats, integers),
+        *_input(contract.input),
     ]
     dlc = folder / "int8.dlc"
     if dlc.is_file():
@@ -197,6 +198,21 @@ def _ceiling(floats: onnx.ModelProto, integers: onnx.ModelProto) -> list[Remark]
             rule="saturated ReLU6",
             subject=f"{len(at_ceiling)} of {len(clipped)}, first {at_ceiling[0]}",
             reason="calibration images reach the ceiling of 6, which takes the whole 8-bit range",
+        )
+    ]
+
+
+def _input(spec: InputSpec) -> list[Remark]:
+    """Warn of a mean between two codes: the integer graph reads raw pixels as codes."""
+    if float(spec.mean).is_integer():
+        return []
+    return [
+        Remark(
+            level="warning",
+            rule="input mean",
+            subject=f"{spec.mean:g}",
+            reason=f"a zero point is whole: INT8 sees every pixel {abs(spec.mean % 1):.2g} of a "
+            f"grey level off; train with a whole mean",
         )
     ]
 
