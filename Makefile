@@ -3,7 +3,7 @@ PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.13,$(shell command -v python$(v)))
 VENV   := .venv
 BIN    := $(VENV)/bin
 RECIPE ?= heads
-BUNDLE := build/$(RECIPE)
+BUNDLE := build/$(basename $(notdir $(RECIPE)))
 LIMIT  ?=
 export HEXDET_DATA
 

@@ -103,6 +103,8 @@ def export(
 
     if (onnx is None) != (contract is None) or (recipe is None) == (contract is None):
         raise typer.BadParameter("give a RECIPE, or --onnx together with --contract")
+    if onnx is not None and checkpoint is not None:
+        raise typer.BadParameter("--onnx and --checkpoint exclude each other")
     verbs.export(_recipe(recipe or contract or "", overrides), checkpoint, onnx, build, check)
 
 
@@ -175,13 +177,15 @@ def evaluate(
     split: Annotated[SplitChoice, typer.Option()] = SplitChoice.test,
     limit: Limit = None,
     target: Annotated[
-        str | None, typer.Option("--target", help="Emulate the Hexagon of this chip.")
+        str | None, typer.Option("--target", help="On the emulated Hexagon of this chip.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score one graph of a bundle on annotated images."""
     from . import verbs
 
+    if target is not None:
+        backend = BackendChoice.htp
     verbs.evaluate(bundle, backend.value, precision.value, split.value, limit, target, as_json)
 
 

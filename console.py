@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 import re
@@ -24,6 +23,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+
+from .runtime.files import to_json
 
 if TYPE_CHECKING:
     from .export.dlc_file.diff import DlcDiff
@@ -88,7 +89,7 @@ def warn(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print plain JSON; numbers that are not known are null."""
-    out.out(json.dumps(value, indent=1, allow_nan=False))
+    out.out(to_json(value), end="")
 
 
 def accuracy_table(report: Report) -> None:
@@ -128,9 +129,9 @@ def artifact_table(report: Report) -> None:
     out.print(table)
 
 
-def ladder_table(rungs: Sequence[Rung], images: int) -> None:
+def ladder_table(rungs: Sequence[Rung]) -> None:
     """Print the ladder of parity, a line a rung: the worst output of each; then the reasons."""
-    table = Table(title=f"parity on {images} images, each rung against an earlier one", **LEFT)
+    table = Table(title="the ladder of parity, each rung against an earlier one", **LEFT)
     table.add_column("rung", no_wrap=True)
     table.add_column("against", no_wrap=True)
     for heading in ("max\nunits", "max\ncodes", "mean\ncodes", "found\nagain", "AP@0.5"):

@@ -33,6 +33,7 @@ def detect_files(
     where none is readable, or where the folder is empty.
     """
     paths = [source] if source.is_file() else list_images(source)
+    originals = {path.resolve() for path in paths}
     rows: list[dict[str, Any]] = []
     with (
         Detector.load(bundle, backend=backend, precision=precision) as detector,
@@ -52,6 +53,8 @@ def detect_files(
                 if path.suffix == ".jpg"
                 else output / (f"{path.name}.jpg")
             )
+            if drawn.resolve() in originals:
+                raise DataError(f"{drawn} is one of the images: give another folder with --out")
             with replacing(drawn) as temporary:
                 if not cv2.imwrite(str(temporary), found.draw(image)):
                     raise ArtifactError(f"cannot write {drawn}: is the disk full?")

@@ -5,6 +5,7 @@ HexdetError            what every error below is; `exit_code` is what the proces
 ├── DataError          an image, an annotation or a dataset is missing or unreadable
 ├── ArtifactError      a file of a bundle or a checkpoint is missing, damaged or does not fit
 ├── ToolError          an external library or program failed; its last lines follow
+│   └── NotRunError    what was asked for cannot run on this machine: something is not there
 ├── DeviceError        a device is missing, refused or lost
 ├── TrainingError      the training cannot go on, for instance because the loss is not finite
 └── ParityError        two stages of the same network disagree by more than the tolerance
@@ -33,6 +34,10 @@ class ArtifactError(HexdetError):
 
 class ToolError(HexdetError):
     """An external library or program failed, crashed or ran out of time."""
+
+
+class NotRunError(ToolError):
+    """What was asked for cannot run on this machine: a library or a checkpoint is missing."""
 
 
 class DeviceError(HexdetError):

@@ -80,7 +80,7 @@ class NetworkSection(Section):
     """Of the levels, finest first: only for a network that comes as ONNX; ours know their own."""
     width: int = Field(300, ge=64, le=2048)
     height: int = Field(300, ge=64, le=2048)
-    mean: float = 127.0
+    mean: float = Field(127.0, ge=0, le=255)
     std: float = Field(128.0, gt=0)
     colour: Literal["rgb", "bgr"] = "rgb"
     activation: Literal["softmax", "sigmoid"] = "softmax"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import console
 from .datasets.opening import Split, open_split
-from .errors import ParityError
+from .errors import HexdetError, ParityError, RecipeError
 from .export.bundle import Bundle, versions
 from .export.lint import operator_histogram
 from .export.pipeline import (
@@ -52,6 +52,8 @@ def export(
     """Make a bundle, from a checkpoint or a foreign ONNX graph, and close with its table."""
     folder = build / recipe.name
     if onnx is not None:
+        network = recipe.network.model_copy(update={"name": onnx.stem})
+        recipe = recipe.model_copy(update={"network": network})
         bundle = export_foreign(recipe, onnx, folder, _Shown())
     else:
         checkpoint = load_checkpoint(path or default_checkpoint(recipe, build), recipe)
@@ -63,7 +65,7 @@ def export(
     if images == 0:
         console.say("accuracy check: not run (0 images asked for)")
         return
-    report = load_report(folder)
+    report = load_report(folder, recipe, versions())
     if report is not None and report.images >= min(images, report.images_available):
         console.say("accuracy check: unchanged, skipped")
     else:
@@ -75,10 +77,17 @@ def export(
 def quantize(folder: Path, overrides: Iterable[str]) -> None:
     """Quantize a bundle again with its own recipe, changed by the overrides."""
     bundle = Bundle(folder, STAGES)
-    recipe = _changed(bundle.recipe(), overrides)
+    before = bundle.recipe()
+    recipe = _changed(before, overrides)
+    for section in ("name", "data", "network", "training", "evaluation"):
+        if getattr(before, section) != getattr(recipe, section):
+            raise RecipeError(
+                f"{section} belongs to the float graph of {folder}: change it with `hexdet export`"
+            )
     quantize_bundle(bundle, recipe, _Shown())
     bundle.describe(recipe, bundle.sources)
     write_dlcs(bundle, recipe, _Shown())
+    _check(bundle, recipe)
     console.say(f"next: hexdet report {folder}")
 
 
@@ -106,13 +115,16 @@ def parity(folder: Path, limit: int, bisect: bool, as_json: bool) -> None:
     if as_json:
         console.print_file(folder / "parity.json")
     else:
-        console.ladder_table(rungs, limit)
+        console.ladder_table(rungs)
     failed = first_failure(rungs)
     if failed is None:
         return
     found = f"the rung {failed.title} failed: {failed.reason}"
     if bisect:
-        found += "; " + _bisect(folder, recipe, failed.key)
+        try:
+            found += "; " + _bisect(folder, recipe, failed.key)
+        except HexdetError as error:
+            found += f"; {error}"
     raise ParityError(found)
 
 
@@ -255,7 +267,7 @@ def _bisect(folder: Path, recipe: Recipe, rung: str) -> str:
     pixels = to_pixels(image, load_contract(folder).input)
     layer = bisect(folder, recipe, rung, pixels)
     if layer is None:
-        return "every layer alone is within its tolerance on the first image"
+        return "on the first image every layer is within its tolerance"
     return (
         f"its first bad layer is {layer.node} (up to {layer.max_codes:.0f} codes, "
         f"{layer.mean_codes:.2f} on average, after {layer.layers_before} good ones): "

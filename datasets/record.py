@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -138,9 +137,3 @@ class AnnotationBuilder:
 
     def _drop(self, reason: str, detail: str) -> None:
         self.dropped.append(Dropped(image=self.image, reason=reason, detail=detail))
-
-
-def records(dataset: Dataset, limit: int | None = None) -> Iterator[Record]:
-    """Yield the first `limit` records (all of them for None)."""
-    for index in range(len(dataset) if limit is None else min(limit, len(dataset))):
-        yield dataset[index]

@@ -16,7 +16,7 @@ from ..datasets.record import Annotation
 from ..runtime.detections import Detections
 
 MAX_DETECTIONS = 200
-"""Detections an image that are scored; COCO's own 100 would cut a dense crowd."""
+"""Detections an image that are scored unless asked; COCO's own 100 would cut a dense crowd."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,10 @@ class Accuracy:
 
 
 def score_detections(
-    truths: Sequence[Annotation], found: Sequence[Detections], classes: Sequence[str]
+    truths: Sequence[Annotation],
+    found: Sequence[Detections],
+    classes: Sequence[str],
+    max_detections: int = MAX_DETECTIONS,
 ) -> Accuracy:
     """Score the detections of some images against their annotations, pairwise.
 
@@ -57,7 +60,7 @@ def score_detections(
         )
     ]
     counted = sum(int((~t.ignore).sum()) for t in truths)
-    per_class_ap50, per_class_ap = _per_class(truth, rows, classes)
+    per_class_ap50, per_class_ap = _per_class(truth, rows, classes, max_detections)
     return Accuracy(
         ap50=_mean(per_class_ap50),
         ap=_mean(per_class_ap),
@@ -96,12 +99,12 @@ def _ground_truth(truths: Sequence[Annotation], classes: Sequence[str]) -> COCO:
 
 
 def _per_class(
-    truth: COCO, rows: list[dict[str, Any]], classes: Sequence[str]
+    truth: COCO, rows: list[dict[str, Any]], classes: Sequence[str], max_detections: int
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Return AP at 0.5 and AP over 0.5 to 0.95 of every class, nan without objects."""
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(truth, _results(truth, rows), "bbox")
-        evaluation.params.maxDets = [MAX_DETECTIONS]
+        evaluation.params.maxDets = [max_detections]
         evaluation.params.areaRng = [[0.0, 1e10]]
         evaluation.params.areaRngLbl = ["all"]
         evaluation.evaluate()

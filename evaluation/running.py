@@ -49,7 +49,9 @@ def evaluate(
             progress(index + 1, count)
     return Evaluation(
         backend=detector.backend.name,
-        accuracy=score_detections(truths, found, dataset.classes),
+        accuracy=score_detections(
+            truths, found, dataset.classes, detector.contract.thresholds.max_detections
+        ),
         detections=found,
         truths=truths,
         seconds=time.monotonic() - start,

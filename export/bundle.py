@@ -55,7 +55,12 @@ class Bundle:
         if self._is_current(stage, digest, outputs):
             return False
         for later in self._after(stage):
-            self._content["stages"].pop(later, None)
+            stale = self._content["stages"].pop(later, None)
+            if stale and later not in self._stages:
+                # Nobody will make it again unasked: it must not be taken for a part of the bundle.
+                for name in stale["outputs"]:
+                    self._content["files"].pop(name, None)
+                    (self.folder / name).unlink(missing_ok=True)
         if self._content["stages"] or self._content["files"]:
             self._write()
         work()

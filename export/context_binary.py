@@ -12,7 +12,7 @@ from pathlib import Path
 
 import onnx
 
-from ..errors import ArtifactError, ToolError
+from ..errors import ArtifactError, NotRunError, ToolError
 from ..runtime.contract import DetectorContract
 from ..runtime.files import replacing
 from ..runtime.htp import TIME_LIMIT_S, EmulatorProcess, IntegerBackend
@@ -87,7 +87,7 @@ class ContextBackend(IntegerBackend):
                     f"{path} is missing: make it with `hexdet dlc {bundle} --target {target.name}`"
                 )
         if platform.machine() not in ("x86_64", "AMD64"):
-            raise ToolError("not run: the emulator is for x86 alone")
+            raise NotRunError("not run: the emulator is for x86 alone")
         super().__init__(
             f"{binary.name} on the emulated HTP (v{target.arch})",
             contract,

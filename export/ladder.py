@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..datasets.record import Record
-from ..errors import HexdetError
+from ..errors import HexdetError, NotRunError
 from ..evaluation.average_precision import Accuracy, score_detections
 from ..runtime.anchors import all_anchors
 from ..runtime.backend import Backend
@@ -32,7 +32,7 @@ Status = Literal["reference", "passed", "failed", "not run"]
 
 @dataclass(frozen=True, kw_only=True)
 class RungSpec:
-    """A rung before it runs: `open` raises HexdetError, or is None, where it cannot."""
+    """A rung before it runs: `open` raises NotRunError, or is None, where it cannot."""
 
     key: str
     title: str
@@ -97,21 +97,25 @@ def climb(
 ) -> list[Rung]:
     """Run every rung on the records and compare it with its reference.
 
-    score: scoring threshold of the AP column. A rung that cannot run says why and never counts
-    as passed; the next one is then compared with the last that ran.
+    score: scoring threshold of the AP column. A rung for which something is missing is not run and
+    says why; one that breaks, or gives no finite numbers, has failed. Neither counts as passed,
+    and the next one is compared with the last that gave a result.
     """
     rungs: list[Rung] = []
     runs: dict[str, _Run] = {}
     for spec in specs:
         try:
             if spec.open is None:
-                raise HexdetError(spec.not_run)
+                raise NotRunError(spec.not_run)
+            if spec.compare_with is not None and spec.compare_with not in runs:
+                raise NotRunError(f"its reference {spec.compare_with} has no result")
             with spec.open() as backend:
                 run = _run(backend, contract, records, score, _named(progress, spec.title))
         except HexdetError as error:
-            rungs.append(_not_run(spec, str(error)))
+            status: Status = "not run" if isinstance(error, NotRunError) else "failed"
+            rungs.append(_without_result(spec, status, str(error).removeprefix("not run: ")))
             continue
-        reference = spec.compare_with if spec.compare_with in runs else next(reversed(runs), None)
+        reference = spec.compare_with or next(reversed(runs), None)
         rung = _judge(spec, run, runs.get(reference or ""), reference, contract, records)
         if rung.status == "passed" and reference is not None and BASE in runs:
             noise = _noise_excess(spec.tolerance, run, runs[reference], runs[BASE], contract)
@@ -193,11 +197,11 @@ def _judge(
     )
 
 
-def _not_run(spec: RungSpec, reason: str) -> Rung:
+def _without_result(spec: RungSpec, status: Status, reason: str) -> Rung:
     return Rung(
         key=spec.key,
         title=spec.title,
-        status="not run",
+        status=status,
         reason=reason,
         compared_with=None,
         outputs=(),

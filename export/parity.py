@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,11 +11,11 @@ import onnx
 
 from ..datasets.opening import open_split
 from ..datasets.record import Record
-from ..errors import ArtifactError
+from ..errors import NotRunError
 from ..recipe import Recipe
 from ..runtime.backend import Backend, CpuBackend, graph_path
 from ..runtime.contract import DetectorContract, load_contract
-from ..runtime.files import sha256_of, write_text
+from ..runtime.files import sha256_of, to_json, write_text
 from ..runtime.htp import HtpBackend
 from ..runtime.images import normalise
 from ..runtime.targets import find_target
@@ -60,10 +58,10 @@ def climb_bundle(
         "name": contract.name,
         "dataset": dataset.name,
         "images": [record.name for record in records],
-        "rungs": [_plain(dataclasses.asdict(rung)) for rung in rungs],
+        "rungs": [dataclasses.asdict(rung) for rung in rungs],
         "tolerances": {spec.key: dataclasses.asdict(spec.tolerance) for spec in specs},
     }
-    write_text(bundle.folder / FILE_NAME, json.dumps(content, indent=1) + "\n")
+    write_text(bundle.folder / FILE_NAME, to_json(content))
     return rungs
 
 
@@ -172,18 +170,9 @@ class _GraphBackend(Backend):
 def _find(bundle: Bundle, candidates: Sequence[Path]) -> Path:
     wanted = bundle.sources.get("checkpoint", "")
     if not wanted:
-        raise ArtifactError("the network came as ONNX: there is no checkpoint")
+        raise NotRunError("the network came as ONNX: there is no checkpoint")
     graph_path(bundle.folder, "float")
     for path in candidates:
         if path.is_file() and sha256_of(path) == wanted:
             return path
-    raise ArtifactError(f"no checkpoint with the bundle's sha256 {wanted[:12]}... was found")
-
-
-def _plain(value: Any) -> Any:
-    """Return the value with numbers that are not finite as null: JSON has no word for them."""
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    raise NotRunError(f"no checkpoint with the bundle's sha256 {wanted[:12]}... was found")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from ..recipe import Recipe
 from ..runtime.backend import Backend, CpuBackend, graph_path
 from ..runtime.contract import load_contract
 from ..runtime.detector import Detector
-from ..runtime.files import sha256_of, write_text
+from ..runtime.files import sha256_of, to_json, write_text
 from ..runtime.htp import HtpBackend
 
 FILE_NAME = "report.json"
@@ -63,7 +63,7 @@ class Placement:
 class Report:
     """The whole of `report.json`.
 
-    sizes: bytes by file; dropped: annotations that were left out; inputs: sha256 of the graphs.
+    sizes: bytes by file; dropped: annotations that were left out; inputs: what decides the report.
     placement: what the caller knows of int8.dlc: its operators with their counts, the encoding
         audit in one line, the lint's remarks.
     """
@@ -92,8 +92,7 @@ class Report:
 
     def save(self, folder: Path) -> Path:
         """Write `report.json`; numbers that are not known are null."""
-        content = _without_nan(dataclasses.asdict(self))
-        return write_text(folder / FILE_NAME, json.dumps(content, indent=1) + "\n")
+        return write_text(folder / FILE_NAME, to_json(dataclasses.asdict(self)))
 
 
 def make_report(
@@ -120,7 +119,7 @@ def make_report(
         ),
     }
     cost = _cost(bundle)
-    inputs = graph_hashes(bundle)
+    inputs = report_inputs(bundle, recipe, versions)
     runs: dict[str, Evaluation] = {}
     for key, opener in openers.items():
         with Detector(contract, opener()) as detector:
@@ -155,16 +154,27 @@ def make_report(
     )
 
 
-def graph_hashes(bundle: Path) -> dict[str, str]:
-    """Return the sha256 of the two graphs that a report scores."""
-    return {p: sha256_of(graph_path(bundle, p)) for p in ("float", "int8")}
+def report_inputs(bundle: Path, recipe: Recipe, versions: dict[str, str]) -> dict[str, str]:
+    """Return what decides a report, as sha256 by name: files, test images, thresholds, versions."""
+    names = ("detector.json", *ARTIFACTS)
+    inputs = {name: sha256_of(bundle / name) for name in names if (bundle / name).is_file()}
+    inputs["test images"] = open_split(recipe.data, "test").fingerprint()
+    settings = {
+        "evaluation": recipe.evaluation.model_dump(),
+        "arch": recipe.export.target_arch,
+        "versions": versions,
+    }
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    inputs["settings and versions"] = digest.hexdigest()
+    return inputs
 
 
-def load_report(bundle: Path) -> Report | None:
-    """Read a bundle's report, None where there is none or it is of another version or graph."""
+def load_report(bundle: Path, recipe: Recipe, versions: dict[str, str]) -> Report | None:
+    """Read a bundle's report, None where there is none or anything that decides it has changed."""
     try:
         content = json.loads((bundle / FILE_NAME).read_text(encoding="utf-8"))
-        if content["schema"] != SCHEMA_VERSION or content["inputs"] != graph_hashes(bundle):
+        current = report_inputs(bundle, recipe, versions)
+        if content["schema"] != SCHEMA_VERSION or content["inputs"] != current:
             return None
         rows = [Row(**{**row, **_with_nan(row)}) for row in content.pop("rows")]
         placement = Placement(**content.pop("placement"))
@@ -192,14 +202,6 @@ def _row(key: str, run: Evaluation, reference: Evaluation) -> Row:
         detections=sum(len(d) for d in run.detections),
         seconds=run.seconds,
     )
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _without_nan(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(v) for v in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _with_nan(row: dict[str, Any]) -> dict[str, Any]:

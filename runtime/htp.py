@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ArtifactError, ToolError
+from ..errors import ArtifactError, NotRunError, ToolError
 from .backend import Backend, Precision, graph_path, output_encodings
 from .contract import DetectorContract
 from .encodings import Encoding
@@ -139,7 +139,7 @@ class EmulatorProcess:
         opening = json.loads(self._receive())
         if "error" in opening:
             self.close()
-            raise ToolError(opening["error"])
+            raise (NotRunError if opening["not_run"] else ToolError)(opening["error"])
         found = {name: tuple(shape) for name, shape in opening["outputs"].items()}
         self._order = list(found)
         if found != self._shapes:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import HexdetError, ToolError
+from ..errors import HexdetError, NotRunError
 from .qnn import htp_options, open_session
 from .targets import find_target
 
@@ -42,14 +42,16 @@ def answer(
 
 def refuse(connection: Connection, error: HexdetError) -> None:
     """Send, instead of the outputs' names, why there will be no answers."""
-    connection.send_bytes(json.dumps({"error": str(error)}).encode())
+    connection.send_bytes(
+        json.dumps({"error": str(error), "not_run": isinstance(error, NotRunError)}).encode()
+    )
 
 
 def _serve(model: Path, chip: str, connection: Connection) -> None:
     try:
         session = open_session(model, htp_options(find_target(chip)))
     except ImportError:
-        refuse(connection, ToolError("the htp backend needs `pip install onnxruntime-qnn`"))
+        refuse(connection, NotRunError("the htp backend needs `pip install onnxruntime-qnn`"))
         return
     except HexdetError as error:
         refuse(connection, error)

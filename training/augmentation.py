@@ -49,13 +49,6 @@ def augment(
     return np.ascontiguousarray(canvas), truth
 
 
-def resize_only(image: Image, truth: Annotation, size: tuple[int, int]) -> tuple[Image, Annotation]:
-    """Return the image stretched to `size` (width, height) and its truth in its pixels."""
-    height, width = image.shape[:2]
-    resized = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(resized, np.uint8), _move(truth, np.asarray([0.0, 0, width, height]), size)
-
-
 def flip(image: Image, truth: Annotation, *, horizontal: bool) -> tuple[Image, Annotation]:
     """Return the mirrored image and truth; doing it twice gives the original back."""
     boxes = truth.boxes.copy()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..errors import RecipeError
 from ..recipe import Recipe
 from ..runtime.contract import DetectorContract, InputSpec, Level, Thresholds
-from .networks import strides_of
+from .networks import NETWORKS, strides_of
 
 
 def contract_of(recipe: Recipe) -> DetectorContract:
@@ -14,7 +14,14 @@ def contract_of(recipe: Recipe) -> DetectorContract:
     Raises RecipeError where the network is unknown or has another number of levels.
     """
     section = recipe.network
-    strides = section.strides or strides_of(section.name, levels=len(section.anchors))
+    strides = section.strides
+    if section.name in NETWORKS or not strides:
+        known = strides_of(section.name, levels=len(section.anchors))
+        if strides not in ((), known):
+            raise RecipeError(f"network.strides: {section.name} has {known}, not {strides}")
+        if section.activation != "softmax":
+            raise RecipeError(f"network.activation: {section.name} is trained with softmax")
+        strides = known
     if len(strides) != len(section.anchors):
         raise RecipeError(
             f"network: {len(strides)} strides, but anchors for {len(section.anchors)} levels"

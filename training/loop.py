@@ -222,7 +222,8 @@ class _Training:
             score=self.recipe.evaluation.score,
             limit=VALIDATION_IMAGES,
         ).accuracy
-        if accuracy.ap50 >= self.best_ap50 or not self._best.is_file():
+        # Without an object in the validation images there is no AP: then the last one is kept.
+        if not accuracy.ap50 < self.best_ap50 or not self._best.is_file():
             self.best_ap50 = accuracy.ap50
             notes = {
                 "epoch": epoch + 1,

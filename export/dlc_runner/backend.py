@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
-from ...errors import ArtifactError, ToolError
+from ...errors import ArtifactError, NotRunError
 from ...runtime.contract import DetectorContract
 from ...runtime.htp import TIME_LIMIT_S, EmulatorProcess, IntegerBackend
 from ...runtime.targets import target_of_arch
@@ -29,7 +29,7 @@ class DlcBackend(IntegerBackend):
         if not path.is_file():
             raise ArtifactError(f"{path} is missing: make it with `hexdet dlc {bundle}`")
         if platform.machine() not in ("x86_64", "AMD64"):
-            raise ToolError("not run: a DLC is executed on the emulator, which is for x86 alone")
+            raise NotRunError("not run: a DLC is executed on the emulator, which is for x86 alone")
         shapes, target = contract.output_shapes(), target_of_arch(arch)
         super().__init__(
             f"{FILE_NAME} executed on the emulated HTP (v{arch})",

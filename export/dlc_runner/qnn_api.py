@@ -13,7 +13,7 @@ from ctypes import POINTER, c_char_p, c_float, c_int32, c_uint32, c_uint64, c_vo
 from pathlib import Path
 from typing import Any
 
-from ...errors import ToolError
+from ...errors import NotRunError, ToolError
 
 CORE_API = (2, 40)
 SYSTEM_API = (1, 15)
@@ -231,20 +231,20 @@ def null_terminated(setting: ctypes.Structure) -> Any:
 def check_version(what: str, found: Version, known: tuple[int, int]) -> None:
     """Raise ToolError where a library's version is not the one whose layouts are known."""
     if (found.major, found.minor) != known:
-        raise ToolError(f"not run: unknown {what} {found.major}.{found.minor}")
+        raise NotRunError(f"not run: unknown {what} {found.major}.{found.minor}")
 
 
 def _providers(path: Path, function: str, kind: type[Any]) -> list[Any]:
     if not path.is_file():
-        raise ToolError(f"not run: onnxruntime-qnn has no {path.name} on this machine")
+        raise NotRunError(f"not run: onnxruntime-qnn has no {path.name} on this machine")
     try:
         get_providers = getattr(ctypes.CDLL(str(path)), function)
     except (OSError, AttributeError) as error:
-        raise ToolError(f"not run: {path.name} cannot be loaded: {error}") from error
+        raise NotRunError(f"not run: {path.name} cannot be loaded: {error}") from error
     get_providers.restype = c_uint64
     get_providers.argtypes = (c_void_p, c_void_p)
     found, count = POINTER(POINTER(kind))(), c_uint32()
     code = get_providers(ctypes.byref(found), ctypes.byref(count))
     if code != 0 or count.value == 0:
-        raise ToolError(f"not run: {path.name} offers no interface (error {code:#x})")
+        raise NotRunError(f"not run: {path.name} offers no interface (error {code:#x})")
     return [found[i].contents for i in range(count.value)]

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import ArtifactError, ToolError
+from ...errors import ArtifactError, NotRunError, ToolError
 from ...runtime.qnn import FINALIZATION_MODE
 from ...runtime.targets import Target
 from .qnn_api import (
@@ -140,7 +140,7 @@ def _tensors(
     for index, tensor in enumerate(tensors):
         ctypes.memmove(ctypes.byref(tensor), ctypes.byref(described[index]), ctypes.sizeof(Tensor))
         if tensor.version != TENSOR_VERSION:
-            raise ToolError(f"not run: unknown version {tensor.version} of a QNN tensor")
+            raise NotRunError(f"not run: unknown version {tensor.version} of a QNN tensor")
         name = tensor.name.decode()
         if tensor.dtype != UFIXED_POINT_8:
             raise ArtifactError(

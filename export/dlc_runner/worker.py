@@ -9,7 +9,7 @@ import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from ...errors import HexdetError, ToolError
+from ...errors import HexdetError, NotRunError
 from ...runtime.htp_worker import answer, refuse
 from ...runtime.targets import find_target
 from .qnn_api import QnnApi
@@ -30,7 +30,7 @@ def _libraries() -> Path:
     try:
         import onnxruntime_qnn
     except ImportError as error:
-        raise ToolError("not run: it needs `pip install onnxruntime-qnn`") from error
+        raise NotRunError("not run: it needs `pip install onnxruntime-qnn`") from error
     return Path(onnxruntime_qnn.get_library_path()).parent
 
 

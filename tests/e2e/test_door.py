@@ -187,6 +187,41 @@ def test_a_damaged_image_alone_is_fatal(
     assert not (tmp_path / "out").exists()
 
 
+def test_detect_never_writes_over_an_image(hexdet_cli: Run, heads: Path, tmp_path: Path) -> None:
+    photo = tmp_path / "a.jpg"
+    cv2.imwrite(str(photo), Scenes(split="test", count=200, seed=0)[1].image)
+    before = sha256_of(photo)
+    result = hexdet_cli("detect", heads, tmp_path, "--out", tmp_path, code=1)
+    assert "--out" in result.stderr
+    assert sha256_of(photo) == before
+
+
+def test_quantize_refuses_what_belongs_to_the_float_graph(hexdet_cli: Run, heads: Path) -> None:
+    before = sha256_of(heads / "int8.onnx")
+    result = hexdet_cli("quantize", heads, "--set", "network.mean=0", code=1)
+    assert "network belongs to the float graph" in result.stderr
+    assert sha256_of(heads / "int8.onnx") == before
+
+
+def test_another_setting_makes_the_accuracy_check_stale(
+    hexdet_cli: Run, heads: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(heads, tmp_path / "heads")
+    again = ["export", "heads", "--build", tmp_path, "--check", "2"]
+    again += ["--set", "calibration.images=16"]
+    hexdet_cli(*again)
+    assert "accuracy check: unchanged" in hexdet_cli(*again).stderr
+    other = hexdet_cli(*again, "--set", "export.target_arch=75")
+    assert "accuracy check: unchanged" not in other.stderr
+    report = json.loads((tmp_path / "heads" / "report.json").read_text())
+    assert report["arch"] == 75
+
+
+def test_evaluate_for_a_target_runs_on_its_emulated_hexagon(hexdet_cli: Run, heads: Path) -> None:
+    result = hexdet_cli("evaluate", heads, "--target", "qcs6490", "--limit", "1")
+    assert "emulated HTP (v68)" in result.stdout
+
+
 def test_an_empty_folder_is_refused(hexdet_cli: Run, heads: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     result = hexdet_cli("detect", heads, tmp_path / "empty", code=1, cwd=tmp_path)

@@ -81,6 +81,25 @@ def test_a_spoilt_layer_fails_its_rung_and_is_found(hexdet_cli: Run, copied: Pat
         check_audit(audit_bundle(copied, load_recipe("heads").quantization))
 
 
+def test_a_damaged_dlc_fails_its_rung(hexdet_cli: Run, copied: Path) -> None:
+    data = (copied / "int8.dlc").read_bytes()
+    (copied / "int8.dlc").write_bytes(data[:100_000])
+    result = hexdet_cli("parity", copied, "--limit", "1", "--bisect", code=3)
+    assert "the rung int8.dlc" in result.stderr
+    rungs = {r["key"]: r for r in json.loads((copied / "parity.json").read_text())["rungs"]}
+    assert rungs["int8_dlc"]["status"] == "failed"
+    assert rungs["int8_htp"]["status"] == "passed"
+
+
+def test_quantizing_again_takes_stale_context_binaries_away(hexdet_cli: Run, copied: Path) -> None:
+    hexdet_cli("dlc", copied, "--target", "SM8550")
+    assert (copied / "SM8550.bin").is_file()
+    hexdet_cli("quantize", copied, "--set", "quantization.weights=per_tensor")
+    assert not (copied / "SM8550.bin").exists()
+    assert not (copied / "SM8550.onnx").exists()
+    assert "SM8550.bin" not in json.loads((copied / "manifest.json").read_text())["files"]
+
+
 def test_bisect_finds_nothing_in_a_good_graph(heads: Path) -> None:
     spec = load_contract(heads).input
     pixels = np.random.default_rng(0).integers(0, 255, (1, spec.height, spec.width, 3), np.uint8)

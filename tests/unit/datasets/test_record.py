@@ -7,8 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from hexdet.datasets.record import Annotation, AnnotationBuilder, Dropped, records
-from hexdet.datasets.scenes import Scenes
+from hexdet.datasets.record import Annotation, AnnotationBuilder, Dropped
 
 Box = tuple[float, float, float, float]
 
@@ -112,10 +111,3 @@ def test_images_share_one_list_of_what_was_dropped() -> None:
         builder = AnnotationBuilder(image=name, width=10, height=10, dropped=dropped)
         builder.add((1, 1, 1, 1), 1)
     assert [d.image for d in dropped] == ["a", "b"]
-
-
-@pytest.mark.parametrize(("limit", "count"), [(0, 0), (1, 1), (2, 2), (3, 3), (9, 3), (None, 3)])
-def test_records_are_the_first_of_the_dataset(limit: int | None, count: int) -> None:
-    dataset = Scenes(split="val", count=3)
-    names = [record.name for record in records(dataset, limit)]
-    assert names == [dataset[index].name for index in range(count)]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hexdet.datasets.record import Annotation
 from hexdet.recipe import AugmentSection
-from hexdet.training.augmentation import MIN_SIDE_PX, augment, flip, resize_only
+from hexdet.training.augmentation import MIN_SIDE_PX, augment, flip
 
 Image = npt.NDArray[np.uint8]
 
@@ -156,17 +156,6 @@ def test_expanding_makes_objects_smaller_and_fills_with_the_mean_colour() -> Non
         sides.append(float(truth.boxes[0, 2] - truth.boxes[0, 0]))
         np.testing.assert_array_equal(changed, image)  # a plain picture expands to itself
     assert max(sides) <= 40 and 40 / 3 <= min(sides) < 20
-
-
-@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES.keys())
-def test_resizing_alone_moves_the_boxes_alike(size: tuple[int, int]) -> None:
-    image, before = one_square(3)
-    resized, truth = resize_only(image, before, size)
-    assert resized.shape == (size[1], size[0], 3) and resized.dtype == np.uint8
-    np.testing.assert_allclose(bright_box(resized), truth.boxes[0], atol=1.0)
-    changed, same = augment(image, before, size, only(), np.random.default_rng(0))
-    np.testing.assert_array_equal(same.boxes, truth.boxes)
-    assert np.abs(changed.astype(int) - resized).mean() < 2
 
 
 @settings(deadline=None)
