@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper
 from onnx.utils import Extractor
 
@@ -25,6 +24,7 @@ from ..runtime.files import replacing, write_text
 from ..runtime.htp import EmulatorProcess
 from ..runtime.images import normalise
 from ..runtime.targets import target_of_arch
+from .cpu_session import cpu_session
 from .tolerances import EMULATOR, NOISE_FLOOR, QUANTIZED
 
 Array = npt.NDArray[Any]
@@ -91,9 +91,7 @@ def bisect(folder: Path, recipe: Recipe, rung: str, pixels: Array) -> BadLayer |
     model = onnx.load(graph_path(folder, "int8"))
     exposed = _expose(model)
     names = [output.name for output in exposed.graph.output]
-    session = onnxruntime.InferenceSession(
-        exposed.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    session = cpu_session(exposed)
     on_cpu = dict(zip(names, session.run(names, {"image": pixels}), strict=True))
     base = _float_as_codes(folder, exposed, pixels)
     if rung == "int8_cpu":
@@ -145,9 +143,7 @@ def _float_as_codes(folder: Path, exposed: onnx.ModelProto, pixels: Array) -> Va
     tensors = {k: v for k, v in tensors.items() if v[0] in known}
     for name in {name for name, _ in tensors.values()}:
         model.graph.output.append(helper.make_empty_tensor_value_info(name))
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    session = cpu_session(model)
     image = normalise(pixels, load_contract(folder).input)
     names = [name for name, _ in tensors.values()]
     values = session.run(names, {"image": image})

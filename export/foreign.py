@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 import onnxsim
 from onnx import helper, version_converter
 
 from ..errors import ArtifactError, ParityError, ToolError
 from ..runtime.contract import DetectorContract
+from .cpu_session import cpu_session
 from .tolerances import FLOAT_GRAPH
 
 AFTER_HEADS = frozenset(
@@ -112,9 +112,7 @@ def _check_heads(
 def _run(
     model: onnx.ModelProto, names: list[str], feed: dict[str, npt.NDArray[np.float32]]
 ) -> list[npt.NDArray[np.float32]]:
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    session = cpu_session(model)
     values: list[npt.NDArray[np.float32]] = session.run(names, feed)
     return values
 

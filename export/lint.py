@@ -56,11 +56,7 @@ def lint_bundle(folder: Path, contract: DetectorContract) -> list[Remark]:
 
 def operator_histogram(dlc: Path) -> dict[str, int]:
     """Return how many nodes of each type a DLC holds, most first."""
-    counts: dict[str, int] = {}
-    for graph in read_dlc(dlc).graphs:
-        for name, count in graph.operators.items():
-            counts[name] = counts.get(name, 0) + count
-    return dict(sorted(counts.items(), key=lambda item: -item[1]))
+    return read_dlc(dlc).operators
 
 
 def check_lint(remarks: list[Remark]) -> None:

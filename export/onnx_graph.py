@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 import onnxsim
 import torch
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from ..errors import ParityError, ToolError
 from ..runtime.contract import DetectorContract
 from ..training.networks import SSD
 from ..training.networks.layers import fold_batch_norms
+from .cpu_session import cpu_session
 from .tolerances import FLOAT_GRAPH
 
 
@@ -89,9 +89,7 @@ def float_difference(
     names: list[str],
 ) -> FloatDifference:
     """Compare a graph with the network it came from, on normalised images [n, 3, h, w]."""
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    session = cpu_session(model)
     deployed = _Deployed(network.eval())
     worst = FloatDifference(output=names[0], relative=0.0)
     for image in images:

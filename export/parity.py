@@ -23,6 +23,7 @@ from ..training.backend import TorchBackend
 from ..training.checkpoint import Checkpoint, load_checkpoint
 from .bundle import Bundle
 from .context_binary import ContextBackend
+from .cpu_session import cpu_session
 from .dlc_runner.backend import DlcBackend
 from .ladder import Rung, RungSpec, climb
 from .onnx_graph import export_float
@@ -154,11 +155,7 @@ class _GraphBackend(Backend):
     name = "float graph in memory"
 
     def __init__(self, model: onnx.ModelProto, contract: DetectorContract) -> None:
-        import onnxruntime
-
-        self._session = onnxruntime.InferenceSession(
-            model.SerializeToString(), providers=["CPUExecutionProvider"]
-        )
+        self._session = cpu_session(model)
         self._names = list(contract.output_shapes())
         self._spec = contract.input
 

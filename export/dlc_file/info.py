@@ -68,10 +68,6 @@ def tabulate(dlc: DlcFile) -> DlcInfo:
     counts = [(cost.parameters(node, graph), cost.macs(node, graph)) for graph, _, node in nodes]
     total_parameters = sum(count for count, _ in counts)
     total_macs = sum(count for _, count in counts)
-    operators: dict[str, int] = {}
-    for graph in dlc.graphs:
-        for name, count in graph.operators.items():
-            operators[name] = operators.get(name, 0) + count
     # A tensor that many nodes share is described once: it may have many channels.
     texts = {id(graph): _encodings(graph.tensors.values()) for graph in dlc.graphs}
     rows = tuple(
@@ -85,7 +81,7 @@ def tabulate(dlc: DlcFile) -> DlcInfo:
         converter_version=dlc.converter_version,
         converter_command=dlc.converter_command,
         rows=rows,
-        operators=operators,
+        operators=dlc.operators,
         total_parameters=total_parameters,
         total_macs=total_macs,
     )

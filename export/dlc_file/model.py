@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -181,8 +181,7 @@ class DlcGraph:
     @property
     def operators(self) -> dict[str, int]:
         """Return how many nodes of each type there are, the most frequent first."""
-        counts = Counter(node.type for node in self.nodes)
-        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+        return _count_types(self.nodes)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -204,3 +203,13 @@ class DlcFile:
         if not self.graphs:
             raise ArtifactError(f"{self.path} holds no graph")
         return self.graphs[0]
+
+    @property
+    def operators(self) -> dict[str, int]:
+        """Return how many nodes of each type all graphs hold, the most frequent first."""
+        return _count_types(node for graph in self.graphs for node in graph.nodes)
+
+
+def _count_types(nodes: Iterable[DlcNode]) -> dict[str, int]:
+    counts = Counter(node.type for node in nodes)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
