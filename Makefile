@@ -33,7 +33,7 @@ fuzz: $(VENV)/ready-dev ## COUNT mutated DLCs into the DLC reader
 	$(BIN)/python tests/fuzz/fuzz_dlc.py --count $(COUNT)
 
 # mypy wants the package by its name, and a checkout's folder may be called anything.
-STAGES  := runtime datasets evaluation calibration_data training quantization export
+STAGES  := runtime datasets evaluation calibration_data training quantization export benchmarks
 DOOR    := __main__ console detecting errors recipe verbs
 lint: $(VENV)/ready-dev ## ruff, its formatter, mypy strict
 	$(BIN)/ruff check .

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from .anchors import all_anchors
 from .backend import Backend, Closing, CpuBackend, Precision
 from .contract import DetectorContract, Thresholds, load_contract
 from .detections import Detections
-from .images import to_pixels
+from .placement import Placement, Prepared, prepare
 from .postprocess import postprocess
 
 BackendName = Literal["cpu", "htp"]
@@ -63,15 +64,51 @@ class Detector(Closing):
 
         Thresholds that are not given are those of the contract.
         """
+        prepared = self.prepare(image)
+        outputs = self.infer(prepared.pixels)
+        return self.finish(
+            outputs,
+            prepared.placement,
+            self.thresholds(score=score, nms_iou=nms_iou, max_detections=max_detections),
+        )
+
+    def thresholds(
+        self,
+        *,
+        score: float | None = None,
+        nms_iou: float | None = None,
+        max_detections: int | None = None,
+    ) -> Thresholds:
+        """Return the contract's thresholds with those given put in their place."""
         default = self.contract.thresholds
-        thresholds = Thresholds(
+        return Thresholds(
             score=default.score if score is None else score,
             nms_iou=default.nms_iou if nms_iou is None else nms_iou,
             max_detections=default.max_detections if max_detections is None else max_detections,
         )
-        outputs = self.backend.run_float(to_pixels(image, self.contract.input))
-        size = (image.shape[1], image.shape[0])
-        return postprocess(outputs, self._anchors, self.contract, size, thresholds)
+
+    def prepare(self, image: npt.NDArray[np.uint8]) -> Prepared:
+        """Return what the network reads of a BGR image, and where the image lies in it."""
+        return prepare(image, self.contract.input)
+
+    def infer(self, pixels: npt.NDArray[np.uint8]) -> Mapping[str, npt.NDArray[Any]]:
+        """Run the network on prepared pixels, uint8 [1, h, w, 3]; its raw outputs by name."""
+        return self.backend.run(pixels)
+
+    def finish(
+        self,
+        outputs: Mapping[str, npt.NDArray[Any]],
+        placement: Placement,
+        thresholds: Thresholds,
+    ) -> Detections:
+        """Return the detections that raw outputs stand for, in pixels of the image."""
+        encodings = self.backend.encodings
+        floats = {
+            name: encodings[name].dequantize(value) if value.dtype == np.uint8 else value
+            for name, value in outputs.items()
+        }
+        size = (placement.image_width, placement.image_height)
+        return postprocess(floats, self._anchors, self.contract, size, thresholds)
 
     def close(self) -> None:
         """Close the backend."""

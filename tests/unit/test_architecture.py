@@ -27,6 +27,10 @@ ALLOWED = {
         "errors", "recipe", "runtime", "datasets", "evaluation", "calibration_data",
         "training", "quantization",
     },
+    "benchmarks": {
+        "errors", "recipe", "runtime", "datasets", "evaluation", "calibration_data",
+        "training", "quantization", "export",
+    },
 }  # fmt: skip
 DOOR = {"__main__", "console", "detecting", "verbs"}
 FORBIDDEN_ON_DEVICE = ("torch", "onnx", "yaml", "pydantic", "onnxsim", "safetensors", "pycocotools")

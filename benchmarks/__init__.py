@@ -1,0 +1,1 @@
+"""Measuring finished artifacts, on this machine and on devices."""

@@ -1,0 +1,1 @@
+"""Images that come one after another: files, videos, cameras; read, detected, shown."""
