@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import console
 from .datasets.opening import Split, open_split
@@ -32,6 +33,9 @@ from .runtime.backend import Precision
 from .runtime.detector import BackendName, Detector
 from .runtime.targets import find_target
 from .training.checkpoint import default_checkpoint, load_checkpoint, shipped_checkpoint
+
+if TYPE_CHECKING:
+    from .export.ladder import Rung
 
 
 class _Shown(Watcher):
@@ -122,7 +126,7 @@ def parity(folder: Path, limit: int, bisect: bool, as_json: bool) -> None:
     found = f"the rung {failed.title} failed: {failed.reason}"
     if bisect:
         try:
-            found += "; " + _bisect(folder, recipe, failed.key)
+            found += "; " + _bisect(bundle, recipe, failed, candidates)
         except HexdetError as error:
             found += f"; {error}"
     raise ParityError(found)
@@ -258,19 +262,32 @@ def _check(bundle: Bundle, recipe: Recipe) -> Placement:
     )
 
 
-def _bisect(folder: Path, recipe: Recipe, rung: str) -> str:
-    from .export.bisect import bisect
+def _bisect(bundle: Bundle, recipe: Recipe, failed: Rung, candidates: Sequence[Path]) -> str:
+    from .export.bisect import Bisection, bisect
+    from .export.parity import find_checkpoint
     from .runtime.contract import load_contract
     from .runtime.images import to_pixels
 
-    image = open_split(recipe.data, "test")[0].image
-    pixels = to_pixels(image, load_contract(folder).input)
-    layer = bisect(folder, recipe, rung, pixels)
+    if failed.compared_with is None:
+        return "it gave no result whose layers could be searched"
+    image = open_split(recipe.data, "test")[failed.worst_image].image
+    bisection = Bisection(
+        bundle.folder,
+        recipe,
+        to_pixels(image, load_contract(bundle.folder).input),
+        lambda: find_checkpoint(bundle, recipe, candidates),
+    )
+    layer = bisect(bisection, bundle.folder, failed.key, failed.compared_with)
+    if layer is None and (bundle.folder / f"{failed.key}.bin").is_file():
+        return (
+            f"compiled again, every layer is within its tolerance: the binary is stale or damaged, "
+            f"write it again with `hexdet dlc {bundle.folder} --target {failed.key}`"
+        )
     if layer is None:
-        return "on the first image every layer is within its tolerance"
+        return "on the image that differs most every layer is within its tolerance"
     return (
-        f"its first bad layer is {layer.node} (up to {layer.max_codes:.0f} codes, "
-        f"{layer.mean_codes:.2f} on average, after {layer.layers_before} good ones): "
+        f"its first bad layer is {layer.node} (up to {layer.max_apart:.3g} {layer.unit}, "
+        f"{layer.mean_apart:.3g} on average, after {layer.layers_before} good ones): "
         f"see {layer.folder}"
     )
 

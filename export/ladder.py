@@ -65,6 +65,7 @@ class Rung:
 
     matched of `references`: the reference's detections from the default score up that this rung
     finds too, same class and IoU at least 0.9, at half that score or more.
+    worst_image: number of the image, from 0, whose outputs are furthest from the reference's.
     """
 
     key: str
@@ -75,6 +76,7 @@ class Rung:
     outputs: tuple[OutputDifference, ...]
     matched: int
     references: int
+    worst_image: int
     ap50: float | None
     ap: float | None
 
@@ -175,12 +177,13 @@ def _judge(
         truths = [record.annotation for record in records]
         accuracy = score_detections(truths, run.found, contract.classes)
     outputs: tuple[OutputDifference, ...] = ()
-    matched = references = 0
+    matched = references = worst = 0
     status: Status = "reference"
     reason = ""
     if reference is not None:
         outputs = tuple(_difference(n, run, reference, contract) for n in contract.output_shapes())
         matched, references = _match(reference.found, run.found, contract.thresholds.score)
+        worst = _worst_image(run, reference, contract)
         reason = _excess(spec.tolerance, outputs, matched, references)
         status = "failed" if reason else "passed"
     return Rung(
@@ -192,6 +195,7 @@ def _judge(
         outputs=outputs,
         matched=matched,
         references=references,
+        worst_image=worst,
         ap50=accuracy.ap50 if accuracy else None,
         ap=accuracy.ap if accuracy else None,
     )
@@ -207,6 +211,7 @@ def _without_result(spec: RungSpec, status: Status, reason: str) -> Rung:
         outputs=(),
         matched=0,
         references=0,
+        worst_image=0,
         ap50=None,
         ap=None,
     )
@@ -238,6 +243,17 @@ def _difference(
         mean_codes=mean / encoding.scale if encoding else None,
         relative=largest / span,
     )
+
+
+def _worst_image(run: _Run, reference: _Run, contract: DetectorContract) -> int:
+    """Return the image with the largest difference of any output, as a share of its range."""
+    shares = np.zeros(len(run.floats))
+    for name in contract.output_shapes():
+        expected = np.stack([floats[name] for floats in reference.floats])
+        apart = np.abs(np.stack([floats[name] for floats in run.floats]) - expected)
+        span = float(expected.max() - expected.min()) or 1.0
+        shares = np.maximum(shares, apart.reshape(len(apart), -1).max(axis=1) / span)
+    return int(shares.argmax())
 
 
 def _noise_excess(

@@ -74,7 +74,7 @@ def bundle_rungs(
     limit = recipe.export.time_limit_s
 
     def checkpoint() -> Checkpoint:
-        return load_checkpoint(_find(bundle, candidates), recipe)
+        return find_checkpoint(bundle, recipe, candidates)
 
     def exported() -> Backend:
         graphs = export_float(checkpoint().network, contract, recipe.export.opset)
@@ -164,12 +164,13 @@ class _GraphBackend(Backend):
         return dict(zip(self._names, values, strict=True))
 
 
-def _find(bundle: Bundle, candidates: Sequence[Path]) -> Path:
+def find_checkpoint(bundle: Bundle, recipe: Recipe, candidates: Sequence[Path]) -> Checkpoint:
+    """Return the network that a bundle was made from; NotRunError where no candidate is it."""
     wanted = bundle.sources.get("checkpoint", "")
     if not wanted:
         raise NotRunError("the network came as ONNX: there is no checkpoint")
     graph_path(bundle.folder, "float")
     for path in candidates:
         if path.is_file() and sha256_of(path) == wanted:
-            return path
+            return load_checkpoint(path, recipe)
     raise NotRunError(f"no checkpoint with the bundle's sha256 {wanted[:12]}... was found")

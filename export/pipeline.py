@@ -171,8 +171,10 @@ def write_dlcs(bundle: Bundle, recipe: Recipe, watch: Watcher) -> None:
             step(2, 3)
             write_dlc(folder / INT8, folder / INT8_DLC, limit)
             step(3, 3)
+        contract = load_contract(folder)
+        dataclasses.replace(contract, target_arch=recipe.export.target_arch).save(folder)
 
-    ran = bundle.run("dlc", inputs, [FLOAT_DLC, INT8_DLC], work)
+    ran = bundle.run("dlc", inputs, [FLOAT_DLC, INT8_DLC, CONTRACT], work)
     watch.done(StageReport(stage="dlc", ran=ran))
 
 

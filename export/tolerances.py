@@ -60,3 +60,9 @@ OTHER_VERSION = Tolerance(
     matched=0.9,
     reason="Hexagon versions differ from each other in their last bits",
 )
+ONE_LAYER = Tolerance(
+    max_codes=2.0,
+    reason="on the same input codes the HTP and onnxruntime compute the same sum and round it "
+    "once. Every layer of two trained detectors was within 1 code on v68, v73, v75 and v79; a "
+    "second is left for additions, which rescale both sides first",
+)

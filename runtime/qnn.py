@@ -22,16 +22,23 @@ FINALIZATION_MODE = 3
 """How hard the HTP's compiler tries, 0 to 3; what runs a DLC must ask for the same."""
 
 
-def htp_options(target: Target) -> dict[str, str]:
-    """Return the provider options that run a graph on a chip's Hexagon, best optimisation."""
+def htp_options(target: Target | None) -> dict[str, str]:
+    """Return the provider options that run a graph on a chip's Hexagon, best optimisation.
+
+    target: None on a board, where QNN asks the chip itself.
+    """
     import onnxruntime_qnn
 
+    chip = {} if target is None else _chip_options(target)
     return {
         "backend_path": onnxruntime_qnn.get_qnn_htp_path(),
-        "soc_model": str(target.soc_model),
-        "htp_arch": str(target.arch),
+        **chip,
         "htp_graph_finalization_optimization_mode": str(FINALIZATION_MODE),
     }
+
+
+def _chip_options(target: Target) -> dict[str, str]:
+    return {"soc_model": str(target.soc_model), "htp_arch": str(target.arch)}
 
 
 def dlc_options(folder: Path) -> dict[str, str]:
@@ -47,6 +54,22 @@ def dlc_options(folder: Path) -> dict[str, str]:
     }
 
 
+def offered_devices() -> list[onnxruntime.OrtEpDevice]:
+    """Return the devices that onnxruntime-qnn offers; ImportError where it is not installed."""
+    import onnxruntime
+    import onnxruntime_qnn
+
+    def known() -> list[onnxruntime.OrtEpDevice]:
+        return [d for d in onnxruntime.get_ep_devices() if d.ep_name == PROVIDER]
+
+    devices = known()
+    if not devices:  # a second registration in the same process is an error
+        library = onnxruntime_qnn.get_library_path()
+        onnxruntime.register_execution_provider_library(PROVIDER, library)
+        devices = known()
+    return devices
+
+
 def open_session(
     model: Path, options: dict[str, str], keys: Mapping[str, str] | None = None
 ) -> onnxruntime.InferenceSession:
@@ -56,10 +79,8 @@ def open_session(
     Raises ToolError where the wheel finds no QNN device; onnxruntime's errors pass through.
     """
     import onnxruntime
-    import onnxruntime_qnn
 
-    onnxruntime.register_execution_provider_library(PROVIDER, onnxruntime_qnn.get_library_path())
-    devices = [d for d in onnxruntime.get_ep_devices() if d.ep_name == PROVIDER]
+    devices = offered_devices()
     if not devices:
         raise ToolError("onnxruntime-qnn offers no QNN device on this machine")
     session_options = onnxruntime.SessionOptions()
@@ -72,3 +93,9 @@ def open_session(
     session = onnxruntime.InferenceSession(str(model), session_options)
     session.disable_fallback()
     return session
+
+
+def _devices() -> list[onnxruntime.OrtEpDevice]:
+    import onnxruntime
+
+    return [device for device in onnxruntime.get_ep_devices() if device.ep_name == PROVIDER]

@@ -67,6 +67,13 @@ class FlatTable:
         ends = [end for end in (*self._offsets, self._inline_bytes) if end > start]
         return min(ends) - start if start and ends else 0
 
+    def position(self, field: int) -> int:
+        """Return where a field of 32 bits lies in the buffer; an absent one is an error."""
+        slot = self._slot(field, N.Uint32Flags.bytewidth)
+        if slot is None:
+            raise self._ledger.damaged("a field that must be there is absent")
+        return slot
+
     def uint8(self, field: int, default: int = 0) -> int:
         """Return an unsigned byte."""
         return int(self._number(N.Uint8Flags, field, default))

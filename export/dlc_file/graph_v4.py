@@ -23,6 +23,10 @@ from .schema_v4 import (
     FORMS_PER_AXIS,
     FORMS_PER_TENSOR,
     KIND_TENSOR,
+    LOCATION_INPUT,
+    LOCATION_NATIVE,
+    LOCATION_OUTPUT,
+    LOCATION_STATIC,
     MODEL_ID,
     UNDEFINED,
     AttributeTable,
@@ -34,7 +38,12 @@ from .schema_v4 import (
     TensorTable,
 )
 
-_KINDS: dict[int, TensorKind] = {0: "input", 1: "output", 3: "native", 4: "static"}
+_KINDS: dict[int, TensorKind] = {
+    LOCATION_INPUT: "input",
+    LOCATION_OUTPUT: "output",
+    LOCATION_NATIVE: "native",
+    LOCATION_STATIC: "static",
+}
 
 
 def read_graphs(

@@ -11,7 +11,7 @@ from .metadata import read_metadata
 from .model import DlcFile, DlcGraph
 
 _MAGIC = b"\xd5\x0a"
-_HEADER_BYTES = 8
+HEADER_BYTES = 8
 
 
 def read_dlc(path: str | Path) -> DlcFile:
@@ -42,12 +42,12 @@ def _graphs(archive: Archive, ledger: Ledger) -> tuple[int, tuple[DlcGraph, ...]
     if model is None:
         raise ledger.damaged("it has no entry 'model'")
     version = _version(model, ledger)
-    body = model[_HEADER_BYTES:]
+    body = model[HEADER_BYTES:]
     parameters = archive.read("model.params")
     if parameters is not None and len(parameters):
         if _version(parameters, ledger) != version:
             raise ledger.damaged("its parts are of different versions")
-        parameters = parameters[_HEADER_BYTES:]
+        parameters = parameters[HEADER_BYTES:]
     match version:
         case 2:
             return version, graph_v2.read_graphs(body, ledger)
@@ -62,6 +62,6 @@ def _graphs(archive: Archive, ledger: Ledger) -> tuple[int, tuple[DlcGraph, ...]
 
 def _version(part: memoryview, ledger: Ledger) -> int:
     """Return the container version that the 8-byte header of a part gives."""
-    if len(part) < _HEADER_BYTES or bytes(part[:2]) != _MAGIC:
+    if len(part) < HEADER_BYTES or bytes(part[:2]) != _MAGIC:
         raise ledger.damaged("a part of it does not begin with the bytes D5 0A")
     return int.from_bytes(part[2:4], "little")

@@ -34,6 +34,7 @@ UNDEFINED = 0x7FFFFFFF
 """What the file writes where a form of encoding or a dtype is left open."""
 
 KIND_TENSOR = 1
+LOCATION_INPUT, LOCATION_OUTPUT, LOCATION_NATIVE, LOCATION_STATIC = 0, 1, 3, 4
 _WIDE_BYTES = 8
 # The second of each is of fewer bits than the dtype: 4-bit weights, each in a byte of its own.
 FORMS_PER_TENSOR = (0, 2)
@@ -102,6 +103,10 @@ class TensorTable(FlatTable):
     @property
     def location(self) -> int:
         return self.int32(2)
+
+    @property
+    def location_position(self) -> int:
+        return self.position(2)
 
     @property
     def shape(self) -> npt.NDArray[np.uint32]:
