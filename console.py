@@ -187,7 +187,7 @@ def dlc_table(info: DlcInfo) -> None:
         )
     out.print(table)
     operators = ", ".join(f"{count} {name}" for name, count in info.operators.items())
-    out.print(f"operators: {operators}", markup=False)
+    out.print(f"{len(info.rows)} nodes, {info.tensors} tensors: {operators}", markup=False)
     out.print(f"Total parameters: {info.total_parameters:,}")
     out.print(f"Total MACs per inference: {info.total_macs:,}")
 

@@ -6,16 +6,14 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import onnx
 import onnxsim
 from onnx import helper, version_converter
 
-from ..errors import ArtifactError, ParityError, ToolError
+from ..errors import ArtifactError, ToolError
 from ..runtime.contract import DetectorContract
-from .cpu_session import cpu_session
-from .tolerances import FLOAT_GRAPH
+from ..runtime.files import sha256_of
+from .foreign_check import check_cut
 
 AFTER_HEADS = frozenset(
     {
@@ -48,6 +46,8 @@ class Cut:
     removed: dict[str, int]
     heads: dict[str, str]
     """Our output name of each head by the convolution's own output name."""
+    outputs: dict[str, str]
+    """What each output of the original was found to be, in words."""
 
 
 def load_foreign(path: Path, contract: DetectorContract, opset: int) -> tuple[onnx.ModelProto, Cut]:
@@ -55,7 +55,8 @@ def load_foreign(path: Path, contract: DetectorContract, opset: int) -> tuple[on
 
     The outputs are followed backwards through layout, activation and decoding to the convolutions
     they come from; these become the outputs that the contract names. Raises ArtifactError, naming
-    the node, where that is not possible or the heads do not fit the contract.
+    the node, where that is not possible, where the heads do not fit the contract, or where the
+    contract does not explain what the original makes of them.
     """
     try:
         model = onnx.load(path)
@@ -78,43 +79,33 @@ def load_foreign(path: Path, contract: DetectorContract, opset: int) -> tuple[on
     result, _ = onnxsim.simplify(result)
     del result.metadata_props[:]
     onnx.checker.check_model(result, full_check=True)
-    _check_heads(simplified, named, result, contract)
-    return result, Cut(removed=removed, heads=named)
+    outputs = check_cut(simplified, heads, named, result, contract, str(path))
+    return result, Cut(removed=removed, heads=named, outputs=outputs)
 
 
-def _check_heads(
-    original: onnx.ModelProto,
-    named: dict[str, str],
-    result: onnx.ModelProto,
-    contract: DetectorContract,
-) -> None:
-    """Raise ParityError where a head of the cut graph is not the convolution it came from."""
-    exposed = onnx.ModelProto()
-    exposed.CopyFrom(original)
-    del exposed.graph.output[:]
-    exposed.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in named)
-    shape = (1, 3, contract.input.height, contract.input.width)
-    image = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
-    source = {i.name for i in original.graph.input} - {i.name for i in original.graph.initializer}
-    expected = _run(exposed, list(named), {source.pop(): image})
-    found = _run(result, list(named.values()), {"image": image})
-    assert FLOAT_GRAPH.relative is not None
-    for name, a, b in zip(named.values(), expected, found, strict=True):
-        span = float(a.max() - a.min()) or 1.0
-        relative = float(np.abs(a.transpose(0, 2, 3, 1) - b).max()) / span
-        if not relative <= FLOAT_GRAPH.relative:
-            raise ParityError(
-                f"the cut graph's {name} differs from the original by {relative:.2e} of its range, "
-                f"allowed {FLOAT_GRAPH.relative:g}: {FLOAT_GRAPH.reason}"
-            )
+def foreign_sources(path: Path) -> dict[str, str]:
+    """Return the sha256 of a graph and of every file that its weights lie in, by name."""
+    sources = {"onnx": sha256_of(path)}
+    for place in sorted(_external_files(path)):
+        beside = path.parent / place
+        if not beside.is_file():
+            raise ArtifactError(f"{path} keeps weights in {place}, which is not beside it")
+        sources[f"onnx {place}"] = sha256_of(beside)
+    return sources
 
 
-def _run(
-    model: onnx.ModelProto, names: list[str], feed: dict[str, npt.NDArray[np.float32]]
-) -> list[npt.NDArray[np.float32]]:
-    session = cpu_session(model)
-    values: list[npt.NDArray[np.float32]] = session.run(names, feed)
-    return values
+def _external_files(path: Path) -> set[str]:
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception as error:  # protobuf and file errors share no base
+        raise ArtifactError(f"{path} is no readable ONNX model: {error}") from error
+    return {
+        entry.value
+        for tensor in model.graph.initializer
+        if tensor.data_location == onnx.TensorProto.EXTERNAL
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
 
 
 def _fix_batch(model: onnx.ModelProto) -> None:

@@ -36,7 +36,7 @@ from .audit import Audit, audit_bundle, check_audit
 from .bundle import Bundle
 from .context_binary import ContextBackend, context_paths, write_context_binary
 from .dlc import write_dlc
-from .foreign import load_foreign
+from .foreign import foreign_sources, load_foreign
 from .lint import Remark, check_lint, lint_bundle
 from .onnx_graph import check_float_graph, export_float, float_difference
 
@@ -105,7 +105,7 @@ def export_foreign(recipe: Recipe, graph: Path, folder: Path, watch: Watcher) ->
 
     if not graph.is_file():
         raise ArtifactError(f"no ONNX graph {graph}")
-    return _make(recipe, {"onnx": sha256_of(graph)}, folder, watch, work)
+    return _make(recipe, foreign_sources(graph), folder, watch, work)
 
 
 def _make(

@@ -66,3 +66,8 @@ ONE_LAYER = Tolerance(
     "once. Every layer of two trained detectors was within 1 code on v68, v73, v75 and v79; a "
     "second is left for additions, which rescale both sides first",
 )
+FOREIGN_OUTPUT = Tolerance(
+    relative=1e-3,
+    reason="softmax and the exponential of a decode magnify float32's rounding; a wrong "
+    "activation, constant or order of channels is off by whole percents",
+)

@@ -37,7 +37,10 @@ class InfoRow:
 
 @dataclass(frozen=True, kw_only=True)
 class DlcInfo:
-    """The rows and what the file says as a whole; operators is how many nodes a type has."""
+    """The rows and what the file says as a whole.
+
+    tensors: how many the file describes. operators: how many nodes a type has.
+    """
 
     file: str
     size_bytes: int
@@ -45,6 +48,7 @@ class DlcInfo:
     converter_version: str
     converter_command: str
     rows: tuple[InfoRow, ...]
+    tensors: int
     operators: dict[str, int]
     total_parameters: int
     total_macs: int
@@ -81,6 +85,7 @@ def tabulate(dlc: DlcFile) -> DlcInfo:
         converter_version=dlc.converter_version,
         converter_command=dlc.converter_command,
         rows=rows,
+        tensors=sum(len(graph.tensors) for graph in dlc.graphs),
         operators=dlc.operators,
         total_parameters=total_parameters,
         total_macs=total_macs,
