@@ -12,13 +12,12 @@ import numpy.typing as npt
 from ..datasets.record import Record
 from ..errors import HexdetError, NotRunError
 from ..evaluation.average_precision import Accuracy, score_detections
-from ..runtime.anchors import all_anchors
+from ..evaluation.found_again import found_again
 from ..runtime.backend import Backend
-from ..runtime.boxes import iou
-from ..runtime.contract import DetectorContract, Thresholds
+from ..runtime.contract import DetectorContract
 from ..runtime.detections import Detections
-from ..runtime.images import to_pixels
-from ..runtime.postprocess import postprocess
+from ..runtime.images import prepare
+from ..runtime.postprocess import Postprocessor
 from .tolerances import NOISE_FLOOR, Tolerance
 
 Outputs = dict[str, npt.NDArray[Any]]
@@ -143,23 +142,19 @@ def _run(
     score: float,
     progress: Callable[[int, int], None],
 ) -> _Run:
-    anchors = all_anchors(contract)
-    thresholds = Thresholds(
-        score=score,
-        nms_iou=contract.thresholds.nms_iou,
-        max_detections=contract.thresholds.max_detections,
-    )
+    postprocess = Postprocessor(contract, contract.encodings)
+    thresholds = replace(contract.thresholds, score=score, per_class={})
     run = _Run(raw=[], floats=[], found=[])
     for done, record in enumerate(records, 1):
-        raw = dict(backend.run(to_pixels(record.image, contract.input)))
+        prepared = prepare(record.image, contract.input)
+        raw = dict(backend.run(prepared.pixels))
         floats = {
             name: contract.encodings[name].dequantize(value) if value.dtype == np.uint8 else value
             for name, value in raw.items()
         }
-        size = (record.image.shape[1], record.image.shape[0])
         run.raw.append(raw)
         run.floats.append(floats)
-        run.found.append(postprocess(floats, anchors, contract, size, thresholds))
+        run.found.append(postprocess(raw, prepared.placement, thresholds))
         progress(done, len(records))
     return run
 
@@ -182,7 +177,9 @@ def _judge(
     reason = ""
     if reference is not None:
         outputs = tuple(_difference(n, run, reference, contract) for n in contract.output_shapes())
-        matched, references = _match(reference.found, run.found, contract.thresholds.score)
+        matched, references = found_again(
+            reference.found, run.found, score=contract.thresholds.score, least_iou=MATCH_IOU
+        )
         worst = _worst_image(run, reference, contract)
         reason = _excess(spec.tolerance, outputs, matched, references)
         status = "failed" if reason else "passed"
@@ -273,19 +270,6 @@ def _noise_excess(
                 f"allowed {tolerance.mean_noise:g} times as much and {NOISE_FLOOR:g}"
             )
     return ""
-
-
-def _match(
-    reference: Sequence[Detections], found: Sequence[Detections], score: float
-) -> tuple[int, int]:
-    matched = total = 0
-    for expected, candidates in zip(reference, found, strict=True):
-        sure, pool = expected.above(score), candidates.above(score / 2)
-        total += len(sure)
-        if len(sure) and len(pool):
-            same = sure.labels[:, None] == pool.labels[None, :]
-            matched += int((iou(sure.boxes, pool.boxes) * same >= MATCH_IOU).any(axis=1).sum())
-    return matched, total
 
 
 def _excess(

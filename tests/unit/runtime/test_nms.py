@@ -8,7 +8,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hexdet.runtime.nms import class_aware_nms
+from hexdet.runtime.contract import Thresholds
+from hexdet.runtime.nms import BLOCK, WHOLE, suppress
+from hexdet.runtime.plain_postprocess import plain_nms
 
 LAW = settings(deadline=None, max_examples=80, database=None)
 Box = tuple[float, float, float, float]
@@ -35,17 +37,20 @@ def reference(candidates: list[Candidate], threshold: float, most: int) -> list[
     return kept[:most]
 
 
-def run(candidates: list[Candidate], threshold: float = 0.5, most: int = 100) -> list[int]:
+def run(
+    candidates: list[Candidate], threshold: float = 0.5, most: int = 100, *, aware: bool = True
+) -> list[int]:
+    """Suppress candidates in any order; returns their indices, best first."""
+    scores: npt.NDArray[np.float32] = np.asarray([c[1] for c in candidates], np.float32)
+    order = np.argsort(-scores, kind="stable")
     boxes: npt.NDArray[np.float32] = np.asarray([c[0] for c in candidates], np.float32)
-    found = class_aware_nms(
-        boxes.reshape(-1, 4),
-        np.asarray([c[1] for c in candidates], np.float32),
-        np.asarray([c[2] for c in candidates], np.int64),
+    found = suppress(
+        boxes.reshape(-1, 4)[order].T,
+        np.asarray([c[2] for c in candidates], np.int64)[order] if aware else None,
         iou_threshold=threshold,
         max_detections=most,
     )
-    assert found.dtype == np.int64
-    return list(found)
+    return [int(order[position]) for position in found]
 
 
 UNIT: Box = (0, 0, 10, 10)
@@ -122,3 +127,32 @@ def test_agrees_with_the_plain_definition(
         overlaps = [overlap(a[0], b[0]) for a in candidates for b in candidates]
         assume(all(abs(v - threshold) > 1e-6 for v in overlaps))
     assert run(candidates, threshold, most) == reference(candidates, threshold, most)
+    together = [(box, score, 0) for box, score, _ in candidates]
+    found = run(candidates, threshold, most, aware=False)
+    assert found == reference(together, threshold, most)
+
+
+@pytest.mark.parametrize(
+    "count", [WHOLE - 1, WHOLE, WHOLE + 1, WHOLE + BLOCK, 2 * WHOLE, 5 * WHOLE, 1000]
+)
+@pytest.mark.parametrize("crowd", [5, 60, 400])
+@pytest.mark.parametrize("most", [1, 37, 200, 1000])
+def test_many_boxes_are_settled_block_by_block(count: int, crowd: int, most: int) -> None:
+    random = np.random.default_rng(count)
+    # Few places mean that one box suppresses many.
+    corners = random.uniform(0, 300, (crowd, 2))[random.integers(0, crowd, count)]
+    corners += random.normal(0, 2, (count, 2))
+    boxes = np.concatenate([corners, corners + random.uniform(20, 40, (count, 2))], axis=1)
+    boxes = boxes.astype(np.float32)
+    labels = random.integers(0, 2, count)
+    thresholds = Thresholds(nms_iou=0.45, max_detections=most)
+    for groups in (labels, None):
+        found = suppress(boxes.T, groups, iou_threshold=0.45, max_detections=most)
+        expected = plain_nms(boxes, np.zeros_like(labels) if groups is None else groups, thresholds)
+        assert found == expected
+
+
+def test_boxes_too_thin_for_an_area_suppress_nothing() -> None:
+    thin = np.asarray([[0, 0, 1e-30, 1e-30]] * 2, np.float32)  # the area underflows to zero
+    with np.errstate(invalid="ignore"):
+        assert suppress(thin.T, None, iou_threshold=0.0, max_detections=9) == [0, 1]

@@ -1,9 +1,10 @@
-"""From raw outputs to detections, against an independent plain reading of the same rules."""
+"""The post-processing on codes gives what the plain reading gives: same boxes, same order."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,275 +13,402 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hexdet.errors import ArtifactError
-from hexdet.runtime.anchors import all_anchors
+from hexdet.runtime.activation import activate
 from hexdet.runtime.contract import DetectorContract, InputSpec, Level, Thresholds
 from hexdet.runtime.detections import Detections
-from hexdet.runtime.postprocess import activate, gather, postprocess
+from hexdet.runtime.encodings import Encoding
+from hexdet.runtime.placement import place
+from hexdet.runtime.plain_postprocess import dequantize, gather, plain_postprocess
+from hexdet.runtime.postprocess import Postprocessor
 
-Float = npt.NDArray[np.float32]
-Outputs = dict[str, Float]
+Outputs = dict[str, npt.NDArray[Any]]
+LAW = settings(deadline=None, max_examples=60, database=None)
 
-CONTRACT = DetectorContract(
-    name="tiny",
-    network="net",
-    classes=("head", "person"),
-    input=InputSpec(width=64, height=32),
-    levels=(
-        Level(
-            stride=16,
-            rows=2,
-            columns=4,
-            anchors=((10.0, 12.0), (14.0, 9.0)),
-            scores="scores_16",
-            boxes="boxes_16",
-        ),
-        Level(
-            stride=32, rows=1, columns=2, anchors=((25.0, 28.0),), scores="scores_32",
-            boxes="boxes_32",
-        ),
+LEVELS = (
+    Level(
+        stride=8,
+        rows=3,
+        columns=4,
+        anchors=((10.0, 12.0), (14.0, 9.0)),
+        scores="scores_8",
+        boxes="boxes_8",
     ),
-)  # fmt: skip
-SIGMOID = dataclasses.replace(CONTRACT, activation="sigmoid")
-ANCHORS = all_anchors(CONTRACT)
-ALL = Thresholds(score=0.0, nms_iou=1.0, max_detections=1000)
+    Level(
+        stride=16,
+        rows=2,
+        columns=2,
+        anchors=((25.0, 28.0), (20.0, 40.0), (31.0, 9.5)),
+        scores="scores_16",
+        boxes="boxes_16",
+    ),
+    Level(
+        stride=32, rows=1, columns=1, anchors=((28.0, 15.0),), scores="scores_32", boxes="boxes_32"
+    ),
+)
 
 
-def silent(contract: DetectorContract = CONTRACT) -> Outputs:
-    """Return outputs that are sure of the background everywhere, with all deltas zero."""
-    outputs = {n: np.zeros(s, np.float32) for n, s in contract.output_shapes().items()}
-    for level in contract.levels:
-        if contract.activation == "softmax":
-            outputs[level.scores][..., :: contract.scores_per_anchor] = 30.0
-        else:
-            outputs[level.scores][:] = -30.0
-    return outputs
+def contract_of(
+    classes: int, activation: str = "softmax", fit: str = "stretch"
+) -> DetectorContract:
+    return DetectorContract(
+        name="tiny",
+        network="net",
+        classes=tuple(f"class {n}" for n in range(1, classes + 1)),
+        input=InputSpec(width=32, height=24, fit=fit),  # type: ignore[arg-type]
+        levels=LEVELS,
+        activation=activation,  # type: ignore[arg-type]
+    )
 
 
-def random_outputs(contract: DetectorContract, seed: int) -> Outputs:
-    random = np.random.default_rng(seed)
+CONTRACT = contract_of(1)
+PLACEMENT = place(640, 480, CONTRACT.input)
+
+
+def encodings_of(
+    contract: DetectorContract, random: np.random.Generator, scales: tuple[float, float]
+) -> dict[str, Encoding]:
+    low, high = np.log(scales)
     return {
-        name: random.normal(0, 2.0, shape).astype(np.float32)
+        name: Encoding(
+            scale=float(np.exp(random.uniform(low, high))), zero_point=int(random.integers(0, 256))
+        )
+        for name in contract.output_shapes()
+    }
+
+
+def codes_of(contract: DetectorContract, random: np.random.Generator, spread: int) -> Outputs:
+    """Return codes of all outputs: over the whole range or, with few values, full of ties."""
+    middle = int(random.integers(0, 256))
+    low, high = max(middle - spread, 0), min(middle + spread, 255)
+    return {
+        name: random.integers(low, high + 1, shape).astype(np.uint8)
         for name, shape in contract.output_shapes().items()
     }
 
 
-Found = tuple[float, int, list[float]]
-
-
-def reference(
-    outputs: Outputs, contract: DetectorContract, size: tuple[int, int], thresholds: Thresholds
-) -> list[Found]:
-    """Walk over every anchor and class in plain Python floats."""
-    found: list[Found] = []
-    width, height = contract.input.width, contract.input.height
-    count = contract.scores_per_anchor
-    for level in contract.levels:
-        for row in range(level.rows):
-            for column in range(level.columns):
-                cell_scores = outputs[level.scores][0, row, column].tolist()
-                cell_boxes = outputs[level.boxes][0, row, column].tolist()
-                for index, (anchor_w, anchor_h) in enumerate(level.anchors):
-                    raw = cell_scores[index * count : (index + 1) * count]
-                    if contract.activation == "softmax":
-                        total = sum(math.exp(v) for v in raw)
-                        shares = [math.exp(v) / total for v in raw[1:]]
-                    else:
-                        shares = [1 / (1 + math.exp(-v)) for v in raw]
-                    dx, dy, dw, dh = cell_boxes[index * 4 : (index + 1) * 4]
-                    cx = (column + 0.5) * level.stride + dx * contract.variances[0] * anchor_w
-                    cy = (row + 0.5) * level.stride + dy * contract.variances[0] * anchor_h
-                    w = anchor_w * math.exp(min(dw * contract.variances[1], math.log(62.5)))
-                    h = anchor_h * math.exp(min(dh * contract.variances[1], math.log(62.5)))
-                    box = [
-                        min(max(cx - w / 2, 0), width),
-                        min(max(cy - h / 2, 0), height),
-                        min(max(cx + w / 2, 0), width),
-                        min(max(cy + h / 2, 0), height),
-                    ]
-                    if box[2] > box[0] and box[3] > box[1]:
-                        found += [
-                            (share, label, box)
-                            for label, share in enumerate(shares, 1)
-                            if share >= thresholds.score
-                        ]
-    kept: list[Found] = []
-    for candidate in sorted(found, key=lambda f: -f[0]):
-        rivals = [k for k in kept if k[1] == candidate[1]]
-        if all(overlap(candidate[2], k[2]) <= thresholds.nms_iou for k in rivals):
-            kept.append(candidate)
-    scale = [size[0] / width, size[1] / height] * 2
-    return [
-        (score, label, [v * s for v, s in zip(box, scale, strict=True)])
-        for score, label, box in kept[: thresholds.max_detections]
-    ]
-
-
-def overlap(a: list[float], b: list[float]) -> float:
-    width = max(min(a[2], b[2]) - max(a[0], b[0]), 0)
-    height = max(min(a[3], b[3]) - max(a[1], b[1]), 0)
-    both = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
-    return width * height / (both - width * height)
-
-
-def run(
-    outputs: Outputs,
-    contract: DetectorContract = CONTRACT,
-    size: tuple[int, int] = (64, 32),
-    thresholds: Thresholds | None = None,
-) -> Detections:
-    return postprocess(outputs, ANCHORS, contract, size, thresholds or contract.thresholds)
-
-
-def test_no_score_above_the_threshold_gives_an_empty_result() -> None:
-    found = run(silent())
-    assert len(found) == 0
-    assert found.boxes.shape == (0, 4)
-    assert found.boxes.dtype == np.float32
-    assert found.scores.dtype == np.float32
+def same(found: Detections, expected: Detections) -> None:
+    np.testing.assert_array_equal(found.labels, expected.labels)
+    np.testing.assert_array_equal(found.scores, expected.scores)
+    np.testing.assert_array_equal(found.boxes, expected.boxes)
+    assert found.classes == expected.classes
+    assert found.boxes.dtype == found.scores.dtype == np.float32
     assert found.labels.dtype == np.int64
-    assert found.classes == ("head", "person")
+    assert found.boxes.flags.c_contiguous and found.boxes.shape == (len(found), 4)
 
 
-def test_one_sure_anchor_gives_its_own_box() -> None:
-    outputs = silent()
-    # Second row, third column, second anchor of the finer level, second class.
-    outputs["scores_16"][0, 1, 2, 3:6] = [0, 0, 20]
-    found = run(outputs)
-    assert found.labels.tolist() == [2]
-    assert found.scores[0] == pytest.approx(1.0)
-    np.testing.assert_allclose(found.boxes, [[40 - 7, 24 - 4.5, 40 + 7, 24 + 4.5]])
-
-
-@pytest.mark.parametrize("size", [(64, 32), (32, 32), (640, 480), (1921, 1083), (1, 1)])
-def test_boxes_are_in_pixels_of_the_image(size: tuple[int, int]) -> None:
-    outputs = silent()
-    outputs["scores_32"][0, 0, 1] = [0, 20, 0]
-    found = run(outputs, size=size)
-    box = np.asarray([48 - 12.5, 16 - 14, 48 + 12.5, 16 + 14]).clip(0, [64, 32, 64, 32])
-    scale = [size[0] / 64, size[1] / 32, size[0] / 64, size[1] / 32]
-    np.testing.assert_allclose(found.boxes, [box * scale], rtol=1e-6)
-
-
-@pytest.mark.parametrize("width", [5, 20, 27, 127, 640, 1280, 1920])
-def test_a_box_to_the_border_is_not_one_rounding_past_it(width: int) -> None:
-    contract = dataclasses.replace(CONTRACT, input=InputSpec(width=300, height=300))
-    outputs = silent()
-    outputs["scores_32"][0, 0, 1] = [0, 20, 0]
-    outputs["boxes_32"][0, 0, 1] = [0, 0, 20, 20]  # far larger than the image
-    found = run(outputs, contract, size=(width, width))
-    assert found.boxes.tolist() == [[0, 0, width, width]]
-
-
-def test_a_box_that_lies_outside_is_not_a_detection() -> None:
-    outputs = silent()
-    outputs["scores_32"][0, 0, 1] = [0, 20, 0]
-    outputs["boxes_32"][0, 0, 1] = [1000, 0, 0, 0]
-    assert len(run(outputs)) == 0
-
-
-@pytest.mark.parametrize("contract", [CONTRACT, SIGMOID], ids=["softmax", "sigmoid"])
-@pytest.mark.parametrize(
-    "thresholds",
-    [
-        ALL,
-        Thresholds(),
-        Thresholds(score=0.5, nms_iou=0.2, max_detections=3),
-        Thresholds(score=0.05, nms_iou=0.6, max_detections=10),
-    ],
-    ids=["everything", "defaults", "strict", "loose"],
-)
-@settings(deadline=None, max_examples=12, database=None)
-@given(seed=st.integers(0, 2**31), size=st.tuples(st.integers(1, 3000), st.integers(1, 3000)))
-def test_agrees_with_a_plain_reading(
-    contract: DetectorContract, thresholds: Thresholds, seed: int, size: tuple[int, int]
+def check(
+    contract: DetectorContract,
+    encodings: Mapping[str, Encoding],
+    outputs: Outputs,
+    *many: Thresholds,
+    size: tuple[int, int] = (640, 480),
 ) -> None:
-    outputs = random_outputs(contract, seed)
-    found = run(outputs, contract, size, thresholds)
-    expected = reference(outputs, contract, size, thresholds)
-    assert found.labels.tolist() == [label for _, label, _ in expected]
-    np.testing.assert_allclose(found.scores, [score for score, _, _ in expected], rtol=1e-5)
-    np.testing.assert_allclose(
-        found.boxes.reshape(-1), [v for _, _, box in expected for v in box], rtol=1e-4, atol=1e-2
+    """Hold codes and floats against the plain reading, one `Postprocessor` for all thresholds."""
+    placement = place(*size, contract.input)
+    postprocess = Postprocessor(contract, encodings)
+    floats = dequantize(outputs, encodings)
+    for thresholds in many:
+        expected = plain_postprocess(outputs, encodings, placement, contract, thresholds)
+        same(postprocess(outputs, placement, thresholds), expected)
+        same(postprocess(floats, placement, thresholds), expected)
+        same(Postprocessor(contract, {})(floats, placement, thresholds), expected)
+
+
+def scores_of(
+    contract: DetectorContract, encodings: Mapping[str, Encoding], outputs: Outputs
+) -> npt.NDArray[np.float32]:
+    """Return every score there is."""
+    return activate(gather(dequantize(outputs, encodings), contract)[0], contract).reshape(-1)
+
+
+options = st.builds(
+    Thresholds,
+    score=st.sampled_from([0.0, 1e-33, 0.01, 0.3, 0.5, 0.9, 0.99999, 1.0, 1.5]),
+    nms_iou=st.sampled_from([0.0, 0.3, 0.45, 0.9, 1.0]),
+    max_detections=st.sampled_from([1, 3, 200]),
+    nms=st.sampled_from(["class_aware", "class_agnostic"]),
+    soft_nms=st.sampled_from(["off", "off", "linear", "gaussian"]),
+    soft_sigma=st.sampled_from([0.1, 0.5, 2.0]),
+    top_k=st.sampled_from([1, 2, 7, 30, 1000]),
+    per_class=st.dictionaries(
+        st.just("class 1") | st.just("class 2"), st.sampled_from([0.0, 0.2, 0.7, 1.0])
+    ),
+)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+@LAW
+@given(
+    classes=st.sampled_from([2, 2, 3, 4, 5, 8, 20]),
+    spread=st.sampled_from([0, 1, 3, 20, 255]),
+    scales=st.sampled_from([(0.01, 0.2), (1e-4, 1e-3), (1, 5)]),
+    thresholds=st.tuples(options, options),
+    seed=st.integers(0, 2**31),
+    size=st.tuples(st.integers(1, 3000), st.integers(1, 3000)),
+    fit=st.sampled_from(["stretch", "letterbox"]),
+)
+def test_several_classes_agree_with_the_plain_reading(
+    activation: str,
+    classes: int,
+    spread: int,
+    scales: tuple[float, float],
+    thresholds: tuple[Thresholds, Thresholds],
+    seed: int,
+    size: tuple[int, int],
+    fit: str,
+) -> None:
+    random = np.random.default_rng(seed)
+    contract = contract_of(classes, activation, fit)
+    encodings = encodings_of(contract, random, scales)
+    check(contract, encodings, codes_of(contract, random, spread), *thresholds, size=size)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+@LAW
+@given(
+    spread=st.sampled_from([0, 1, 3, 20, 255]),
+    scales=st.sampled_from([(0.01, 0.2), (1e-4, 1e-3), (1, 5)]),
+    thresholds=options.map(lambda v: dataclasses.replace(v, per_class={})),
+    seed=st.integers(0, 2**31),
+)
+def test_one_class_agrees_with_the_plain_reading(
+    activation: str, spread: int, scales: tuple[float, float], thresholds: Thresholds, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    contract = contract_of(1, activation)
+    encodings = encodings_of(contract, random, scales)
+    outputs = codes_of(contract, random, spread)
+    changed = dataclasses.replace(thresholds, per_class={"class 1": 0.4})
+    check(contract, encodings, outputs, thresholds, changed)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("classes", [1, 2, 6])
+@settings(LAW, max_examples=20)
+@given(seed=st.integers(0, 2**31), scale=st.sampled_from([1e-3, 0.02, 0.1, 0.7]))
+def test_a_threshold_that_is_a_score_keeps_it(
+    classes: int, activation: str, seed: int, scale: float
+) -> None:
+    random = np.random.default_rng(seed)
+    contract = contract_of(classes, activation)
+    encodings = encodings_of(contract, random, (scale, scale * 1.5))
+    encodings |= {v.boxes: Encoding(scale=0.02, zero_point=128) for v in contract.levels}
+    outputs = codes_of(contract, random, 255)
+    scores = scores_of(contract, encodings, outputs)
+    chosen = random.choice(scores, 4)
+    steps = [chosen, np.nextafter(chosen, np.float32(0)), np.nextafter(chosen, np.float32(2))]
+    check(
+        contract,
+        encodings,
+        outputs,
+        *(Thresholds(score=float(score)) for score in np.concatenate(steps)),
     )
 
 
-@settings(deadline=None, max_examples=30, database=None)
-@given(seed=st.integers(0, 2**31), size=st.tuples(st.integers(1, 5000), st.integers(1, 5000)))
-def test_detections_lie_inside_the_image_and_are_sorted(seed: int, size: tuple[int, int]) -> None:
-    found = run(random_outputs(CONTRACT, seed), size=size, thresholds=ALL)
-    assert len(found) > 0
-    assert (found.boxes >= 0).all()
-    assert (found.boxes <= np.asarray([*size, *size])).all()
-    assert (np.diff(found.scores) <= 0).all()
-    assert set(found.labels.tolist()) <= {1, 2}
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("classes", [1, 3])
+@pytest.mark.parametrize("scale", [1e-30, 1e-6, 100.0, 1e30, 1e36])
+@pytest.mark.parametrize("zero_point", [0, 128, 255])
+def test_extreme_encodings(activation: str, classes: int, scale: float, zero_point: int) -> None:
+    contract = contract_of(classes, activation)
+    encodings = {
+        name: Encoding(scale=scale, zero_point=zero_point) for name in contract.output_shapes()
+    }
+    outputs = codes_of(contract, np.random.default_rng(0), 255)
+    check(
+        contract,
+        encodings,
+        outputs,
+        *(Thresholds(score=score) for score in (0.0, 1e-20, 0.3, 0.5, 1.0)),
+    )
 
 
-def test_gather_brings_cells_and_levels_into_the_anchors_order() -> None:
-    outputs = silent()
-    for name, shape in CONTRACT.output_shapes().items():
-        outputs[name] = np.arange(math.prod(shape), dtype=np.float32).reshape(shape)
-    scores, deltas = gather(outputs, CONTRACT)
-    assert scores.shape == (len(ANCHORS), 3)
-    assert deltas.shape == (len(ANCHORS), 4)
-    # Anchor 1 of the cell in row 1, column 2; then the first of the coarser level.
-    flat = (1 * 4 + 2) * 2 + 1
-    np.testing.assert_array_equal(scores[flat], outputs["scores_16"][0, 1, 2, 3:6])
-    np.testing.assert_array_equal(deltas[flat], outputs["boxes_16"][0, 1, 2, 4:8])
-    np.testing.assert_array_equal(deltas[16], outputs["boxes_32"][0, 0, 0])
+@pytest.mark.parametrize("classes", [1, 4])
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_equal_scores_come_in_the_order_of_anchors_then_classes(
+    classes: int, activation: str
+) -> None:
+    contract = contract_of(classes, activation)
+    encodings = {n: Encoding(scale=0.1, zero_point=128) for n in contract.output_shapes()}
+    outputs = {n: np.full(s, 128, np.uint8) for n, s in contract.output_shapes().items()}
+    everything = Thresholds(score=0.0, nms_iou=1.0, max_detections=10**6)
+    check(contract, encodings, outputs, everything)
+    found = Postprocessor(contract, encodings)(outputs, place(32, 24, contract.input), everything)
+    assert len(set(found.scores.tolist())) == 1
+    # Every anchor is found once a class, the finer level first.
+    assert found.labels.tolist() == list(range(1, classes + 1)) * contract.anchor_count
+    np.testing.assert_array_equal(found.boxes[0], [0, 0, 4 + 5, 4 + 6])
+    np.testing.assert_array_equal(found.boxes[-1], [2, 8.5, 30, 23.5])
 
 
-@pytest.mark.parametrize(
-    ("contract", "raw", "expected"),
-    [
-        (CONTRACT, np.zeros((0, 3)), np.zeros((0, 2))),
-        (CONTRACT, [[0, 0, 0]], [[1 / 3, 1 / 3]]),
-        (CONTRACT, [[0, math.log(2), math.log(5)]], [[2 / 8, 5 / 8]]),
-        (CONTRACT, [[1e4, -1e4, 0]], [[0, 0]]),
-        (CONTRACT, [[-1e30, 1e30, 0]], [[1, 0]]),
-        (SIGMOID, [[0, math.log(3)]], [[0.5, 0.75]]),
-        (SIGMOID, [[-1e30, 1e30]], [[0, 1]]),
-    ],
-    ids=["empty", "equal", "known", "background", "wild", "sigmoid", "wild sigmoid"],
-)
-def test_activation(contract: DetectorContract, raw: object, expected: object) -> None:
-    found = activate(np.asarray(raw, np.float32), contract)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, np.asarray(expected), atol=1e-6)
+def test_top_k_cuts_the_candidates_before_nms() -> None:
+    encodings = {n: Encoding(scale=0.1, zero_point=128) for n in CONTRACT.output_shapes()}
+    outputs = {n: np.full(s, 128, np.uint8) for n, s in CONTRACT.output_shapes().items()}
+    outputs["scores_8"][0, 0, 0] = [0, 255, 0, 250]  # two anchors of one cell
+    outputs["scores_8"][0, 2, 3, :2] = [0, 240]
+    postprocess = Postprocessor(CONTRACT, encodings)
+    base = Thresholds(nms_iou=0.3)
+    counts = [
+        len(postprocess(outputs, PLACEMENT, dataclasses.replace(base, score=0.9, top_k=k)))
+        for k in (1, 2, 3)
+    ]
+    assert counts == [1, 1, 2]
+
+
+def test_soft_nms_settles_what_became_equal_by_the_same_order() -> None:
+    contract = contract_of(3, "sigmoid")
+    encodings = {n: Encoding(scale=0.1, zero_point=128) for n in contract.output_shapes()}
+    outputs = {n: np.full(s, 0, np.uint8) for n, s in contract.output_shapes().items()}
+    outputs["scores_8"][0, 1, 1, :3] = [140, 150, 160]
+    outputs["boxes_8"][:] = 128
+    thresholds = Thresholds(score=0.0, nms="class_agnostic", soft_nms="linear", top_k=3)
+    check(contract, encodings, outputs, thresholds)
+    found = Postprocessor(contract, encodings)(outputs, PLACEMENT, thresholds)
+    # One box three times: the best lowers the others to zero, where the lower class comes first.
+    assert found.labels.tolist() == [3, 1, 2]
+    assert found.scores.tolist()[1:] == [0, 0]
+
+
+def test_a_class_has_its_own_threshold() -> None:
+    contract = contract_of(2, "sigmoid")
+    encodings = {n: Encoding(scale=0.1, zero_point=128) for n in contract.output_shapes()}
+    outputs = {n: np.full(s, 0, np.uint8) for n, s in contract.output_shapes().items()}
+    outputs["scores_8"][0, 0, 0, :2] = 138  # sigmoid(1) = 0.73
+    outputs["scores_8"][0, 2, 3, :2] = 158  # sigmoid(3) = 0.95
+    outputs["boxes_8"][:] = 128
+    postprocess = Postprocessor(contract, encodings)
+    for per_class, labels in (
+        ({}, [1, 2, 1, 2]),
+        ({"class 2": 0.9}, [1, 2, 1]),
+        ({"class 1": 0.99, "class 2": 0.7}, [2, 2]),
+    ):
+        found = postprocess(outputs, PLACEMENT, Thresholds(score=0.5, per_class=per_class))
+        assert found.labels.tolist() == labels
+
+
+def test_a_threshold_of_an_unknown_class_is_refused() -> None:
+    encodings = {n: Encoding(scale=0.1, zero_point=128) for n in CONTRACT.output_shapes()}
+    outputs = codes_of(CONTRACT, np.random.default_rng(0), 255)
+    with pytest.raises(ValueError, match="no class 'cat': there are class 1"):
+        Postprocessor(CONTRACT, encodings)(outputs, PLACEMENT, Thresholds(per_class={"cat": 0.2}))
+
+
+def test_no_candidate_gives_an_empty_result() -> None:
+    encodings = {n: Encoding(scale=0.1, zero_point=128) for n in CONTRACT.output_shapes()}
+    outputs = {n: np.zeros(s, np.uint8) for n, s in CONTRACT.output_shapes().items()}
+    for thresholds in (Thresholds(score=0.9), Thresholds(score=0.9, soft_nms="linear")):
+        check(CONTRACT, encodings, outputs, thresholds)
+        assert len(Postprocessor(CONTRACT, encodings)(outputs, PLACEMENT, thresholds)) == 0
+
+
+def test_one_call_does_not_change_the_result_of_the_last() -> None:
+    random = np.random.default_rng(3)
+    encodings = encodings_of(CONTRACT, random, (0.02, 0.1))
+    first, second = (codes_of(CONTRACT, random, 255) for _ in range(2))
+    postprocess = Postprocessor(CONTRACT, encodings)
+    thresholds = Thresholds(score=0.4)
+    before = postprocess(first, PLACEMENT, thresholds)
+    copy = (before.boxes.copy(), before.scores.copy(), before.labels.copy())
+    postprocess(second, PLACEMENT, thresholds)
+    for column, old in zip((before.boxes, before.scores, before.labels), copy, strict=True):
+        np.testing.assert_array_equal(column, old)
+
+
+def test_arrays_of_any_memory_layout_are_read() -> None:
+    random = np.random.default_rng(5)
+    encodings = encodings_of(CONTRACT, random, (0.02, 0.1))
+    outputs = codes_of(CONTRACT, random, 255)
+    turned = {n: v.transpose(0, 3, 1, 2).copy().transpose(0, 2, 3, 1) for n, v in outputs.items()}
+    for value in outputs.values():
+        value.flags.writeable = False
+    thresholds = Thresholds(score=0.4)
+    postprocess = Postprocessor(CONTRACT, encodings)
+    expected = postprocess(outputs, PLACEMENT, thresholds)
+    assert len(expected) > 0
+    same(postprocess(turned, PLACEMENT, thresholds), expected)
+
+
+def floats() -> Outputs:
+    random = np.random.default_rng(1)
+    return {
+        name: random.normal(0, 2, shape).astype(np.float32)
+        for name, shape in CONTRACT.output_shapes().items()
+    }
+
+
+def refuse(outputs: Outputs, words: str, encodings: Mapping[str, Encoding] | None = None) -> None:
+    with pytest.raises(ArtifactError, match=words):
+        Postprocessor(CONTRACT, encodings or {})(outputs, PLACEMENT, Thresholds())
 
 
 @pytest.mark.parametrize("name", list(CONTRACT.output_shapes()))
-def test_a_missing_output_is_refused_by_name(name: str) -> None:
-    outputs = silent()
-    del outputs[name]
-    with pytest.raises(ArtifactError, match=name):
-        run(outputs)
-
-
-@pytest.mark.parametrize("name", list(CONTRACT.output_shapes()))
-def test_an_output_of_another_shape_is_refused_by_name(name: str) -> None:
+def test_an_output_that_does_not_fit_is_refused_by_name(name: str) -> None:
+    missing = floats()
+    del missing[name]
+    refuse(missing, f"{name} is nothing")
     for change in (
         lambda v: v[0],
         lambda v: v.transpose(0, 3, 1, 2),
         lambda v: v[..., :-1],
         lambda v: np.concatenate([v, v]),
         lambda v: v[:0],
+        lambda v: v.astype(np.float64),
+        lambda v: v.astype(np.float16),
+        lambda v: v.astype(np.int8),
+        lambda v: v.astype(np.uint16),
     ):
-        outputs = silent()
+        outputs = floats()
         outputs[name] = change(outputs[name])
-        with pytest.raises(ArtifactError, match=name):
-            run(outputs)
+        refuse(outputs, name)
 
 
-def test_an_output_that_the_contract_does_not_name_is_left_alone() -> None:
-    outputs = silent()
-    outputs["features"] = np.full((1, 2), np.nan, np.float32)
-    assert len(run(outputs)) == 0
+def test_codes_and_floats_together_are_refused() -> None:
+    outputs = floats()
+    outputs["boxes_16"] = outputs["boxes_16"].astype(np.uint8)
+    refuse(outputs, "boxes_16 is uint8, those before it are float32")
 
 
 @pytest.mark.parametrize("name", list(CONTRACT.output_shapes()))
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_one_value_that_is_not_finite_is_refused(name: str, value: float) -> None:
-    outputs = silent()
-    outputs[name][0, 0, 1, 1] = value
-    with pytest.raises(ArtifactError, match="not finite"):
-        run(outputs)
+    outputs = floats()
+    outputs[name][0, 0, 0, 1] = value
+    refuse(outputs, "not finite")
+
+
+def test_wild_finite_numbers_are_boxes_at_the_border() -> None:
+    outputs = floats()
+    outputs["boxes_8"][:] = np.random.default_rng(0).choice([-3e38, 3e38], outputs["boxes_8"].shape)
+    outputs["scores_8"][:] = np.random.default_rng(1).choice(
+        [-3e38, 3e38], outputs["scores_8"].shape
+    )
+    thresholds = Thresholds(score=0.3)
+    expected = plain_postprocess(outputs, {}, PLACEMENT, CONTRACT, thresholds)
+    same(Postprocessor(CONTRACT, {})(outputs, PLACEMENT, thresholds), expected)
+
+
+def test_codes_want_encodings_that_float32_can_hold() -> None:
+    encodings = {n: Encoding(scale=0.1, zero_point=128) for n in CONTRACT.output_shapes()}
+    outputs = codes_of(CONTRACT, np.random.default_rng(0), 255)
+    refuse(outputs, "codes without encodings")
+    for name in CONTRACT.output_shapes():
+        fewer = {k: v for k, v in encodings.items() if k != name}
+        refuse(outputs, f"{name} of tiny has no encoding", fewer)
+        for scale in (1e38, 1e300):
+            wild = {**encodings, name: Encoding(scale=scale, zero_point=1)}
+            refuse(outputs, f"{name} is not finite", wild)
+
+
+def test_an_output_that_the_contract_does_not_name_is_left_alone() -> None:
+    outputs = floats()
+    outputs["features"] = np.full((1, 2), np.nan, np.float64)
+    assert len(Postprocessor(CONTRACT, {})(outputs, PLACEMENT, Thresholds())) > 0
+
+
+def test_gathering_is_in_the_anchors_order() -> None:
+    outputs = codes_of(CONTRACT, np.random.default_rng(2), 255)
+    encodings = {n: Encoding(scale=1.0, zero_point=0) for n in outputs}
+    scores, deltas = Postprocessor(CONTRACT, encodings)._gather(outputs)
+    plain_scores, plain_deltas = gather(dequantize(outputs, encodings), CONTRACT)
+    np.testing.assert_array_equal(scores, plain_scores)
+    np.testing.assert_array_equal(deltas, plain_deltas)
