@@ -36,7 +36,10 @@ class ScenesData(Section):
 
 
 class VocData(Section):
-    """A dataset in PASCAL VOC layout; train, val and test name files of ImageSets/Main."""
+    """A dataset in PASCAL VOC layout; train, val and test name files of ImageSets/Main.
+
+    `all` is every annotated image, where there is no file of that name.
+    """
 
     format: Literal["voc"]
     folder: str
@@ -83,6 +86,10 @@ class NetworkSection(Section):
     mean: float = Field(127.0, ge=0, le=255)
     std: float = Field(128.0, gt=0)
     colour: Literal["rgb", "bgr"] = "rgb"
+    fit: Literal["stretch", "letterbox"] = "stretch"
+    """How an image gets to that size: filling it, or in its own proportions with bars beside it."""
+    pad: int = Field(127, ge=0, le=255)
+    """Value of the bars' pixels."""
     activation: Literal["softmax", "sigmoid"] = "softmax"
     anchors: tuple[Annotated[tuple[AnchorSize, ...], Field(min_length=1)], ...] = (
         ((13.9, 20.8), (22.0, 33.1)),
@@ -91,6 +98,8 @@ class NetworkSection(Section):
         ((122.5, 183.7), (171.5, 257.2)),
     )
     """(width, height) in pixels of the network's input, for every level, finest first."""
+    anchor_step: Literal["stride", "cells"] = "stride"
+    """From one cell's centre to the next: the stride, or the input's size over the cells."""
     variances: tuple[Positive, Positive] = (0.1, 0.2)
 
 
@@ -109,6 +118,8 @@ class AugmentSection(Section):
 class TrainingSection(Section):
     """The loop: optimizer, schedule, losses and matching."""
 
+    start_from: str = ""
+    """Checkpoint whose weights come instead of random ones: a file, or the name of a shipped one."""
     epochs: int = Field(40, ge=1)
     batch_size: int = Field(16, ge=1)
     optimizer: Literal["adamw", "sgd"] = "adamw"
@@ -144,17 +155,44 @@ class TrainingSection(Section):
 
 
 class CalibrationSection(Section):
-    """Which training images set the ranges of the activations."""
+    """Which images, of the training split unless said, set the ranges of the activations."""
 
     images: int = Field(64, ge=1)
     seed: int = 0
+    selection: Literal["random", "stratified", "farthest"] = "random"
+    """stratified: by size and number of objects; farthest: as unlike each other as can be."""
+    folder: str = ""
+    """A folder of images to take instead of the training split, relative to HEXDET_DATA."""
 
 
 class QuantizationSection(Section):
     """How the float graph becomes an 8-bit one."""
 
     weights: Literal["per_channel", "per_tensor"] = "per_channel"
-    ranges: Literal["minmax"] = "minmax"
+    ranges: Literal["minmax", "percentile", "entropy", "mse", "trained"] = "minmax"
+    """Of the activations: from calibration images, or those that a quantized network brings."""
+    percentile: float = Field(99.99, gt=50, lt=100)
+    """Share of the values, in percent, that the range must hold; for ranges: percentile."""
+    activation_bits: Literal[8, 16] = 8
+    """Of what lies between: the image and the outputs always have 8 bits, for the runtime reads
+    and gives uint8, and so have the weights."""
+    wide: tuple[str, ...] = ()
+    """Tensors of the float graph whose activations have 16 bits where the others have 8: neither
+    the image nor an output, and of a convolution with a ReLU behind it the ReLU's."""
+    equalise: bool = False
+    """Cross-layer equalisation before anything else."""
+    correct_bias: bool = False
+    """Shift each bias by the mean error that quantization causes in its channel."""
+    rounding: Literal["nearest", "adaround"] = "nearest"
+    """How weights become codes: adaround chooses up or down by the layer's output."""
+    adaround_iterations: int = Field(1500, ge=1)
+    """For each layer."""
+
+    @model_validator(mode="after")
+    def _own_ranges(self) -> QuantizationSection:
+        if self.ranges == "trained" and self.equalise:
+            raise ValueError("equalise changes what trained ranges were learnt for: choose one")
+        return self
 
 
 class ExportSection(Section):
@@ -174,8 +212,20 @@ class EvaluationSection(Section):
 
     score: float = Field(0.01, ge=0, lt=1)
     default_score: float = Field(0.3, ge=0, lt=1)
+    per_class: dict[str, Annotated[float, Field(ge=0, lt=1)]] = {}
+    """Default least score of single classes, in the place of `default_score`."""
+    nms: Literal["class_aware", "class_agnostic"] = "class_aware"
+    """Whether boxes suppress each other only within a class, or across all classes."""
     nms_iou: float = Field(0.45, gt=0, le=1)
+    soft_nms: Literal["off", "linear", "gaussian"] = "off"
+    """Whether an overlap drops a box (off) or lowers its score."""
+    soft_sigma: float = Field(0.5, gt=0)
+    """Width of the gaussian decay."""
+    top_k: int = Field(1000, ge=1)
+    """Candidates, the best, that go into NMS."""
     max_detections: int = Field(200, ge=1)
+    max_drop: float = Field(0.5, ge=0)
+    """Budget of the report: points of AP@0.5 that INT8 on the HTP may lose against float."""
 
 
 class Recipe(Section):

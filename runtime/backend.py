@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,10 @@ from ..errors import ArtifactError
 from .contract import DetectorContract
 from .encodings import Encoding
 from .images import normalise
+from .signature import Precision, check_signature, expected_signature, session_signature
 
-Precision = Literal["float", "int8"]
+__all__ = ["GRAPHS", "Backend", "Closing", "CpuBackend", "Precision", "graph_path"]
+
 GRAPHS: dict[Precision, str] = {"float": "float.onnx", "int8": "int8.onnx"}
 
 
@@ -87,7 +89,11 @@ def output_encodings(contract: DetectorContract, precision: Precision) -> Mappin
 
 
 class CpuBackend(Backend):
-    """A bundle's float or integer graph on onnxruntime's CPU provider: the reference."""
+    """A bundle's float or integer graph on onnxruntime's CPU provider: the reference.
+
+    threads: of one run; onnxruntime takes one a core where None.
+    Raises ArtifactError where the graph is missing, damaged or does not fit `detector.json`.
+    """
 
     def __init__(
         self,
@@ -113,6 +119,9 @@ class CpuBackend(Backend):
             )
         except Exception as error:  # onnxruntime's own exceptions share no other base
             raise ArtifactError(f"onnxruntime cannot load {path}: {error}") from error
+        check_signature(
+            path, session_signature(self._session), expected_signature(contract, precision)
+        )
         self._outputs = [value.name for value in self._session.get_outputs()]
 
     @property

@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
 
 from ..errors import ArtifactError
 from .encodings import Encoding
@@ -17,19 +20,27 @@ from .files import write_text
 SCHEMA_VERSION = 1
 FILE_NAME = "detector.json"
 
+Colour = Literal["rgb", "bgr"]
+"""Order of an image's colour channels."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class InputSpec:
     """The picture that the network reads.
 
     The integer graph takes the raw uint8 pixels; the float graph takes (pixel - mean) / std.
+
+    fit: how an image of another size gets in: `stretch` fills the input, `letterbox` keeps the
+        image's proportions and leaves bars. pad: value of every channel of the bars, 0 to 255.
     """
 
     width: int
     height: int
-    colour: Literal["rgb", "bgr"] = "rgb"
+    colour: Colour = "rgb"
     mean: float = 127.0
     std: float = 128.0
+    fit: Literal["stretch", "letterbox"] = "stretch"
+    pad: int = 127
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +62,34 @@ class Level:
 
 @dataclass(frozen=True, kw_only=True)
 class Thresholds:
-    """Defaults of the post-processing; every one can be given per call."""
+    """Options of the post-processing; a bundle holds defaults, every one can be given per call.
+
+    score: least score of a detection. per_class: least score of the classes it names, in its place.
+    top_k: only so many candidates, the best, go into NMS.
+    nms: whether boxes suppress each other only within a class, or across all classes.
+    nms_iou: more overlap suppresses. max_detections: how many are left at most, of all classes.
+    soft_nms: not `off`: an overlap lowers a score instead, see `soft_nms.decay`.
+    soft_sigma: width of the `gaussian` decay.
+    """
 
     score: float = 0.3
     nms_iou: float = 0.45
     max_detections: int = 200
+    nms: Literal["class_aware", "class_agnostic"] = "class_aware"
+    soft_nms: Literal["off", "linear", "gaussian"] = "off"
+    soft_sigma: float = 0.5
+    top_k: int = 1000
+    per_class: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    def of_classes(self, classes: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return the least score of each class, float32 [classes].
+
+        Raises ValueError where `per_class` names another.
+        """
+        unknown = sorted(set(self.per_class) - set(classes))
+        if unknown:
+            raise ValueError(f"no class {unknown[0]!r}: there are {', '.join(classes)}")
+        return np.asarray([self.per_class.get(name, self.score) for name in classes], np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +99,10 @@ class DetectorContract:
     classes: names without the background, label 1 first; with `softmax` the network has one more
         score an anchor, the background, at index 0.
     variances: divisors of the centre and the size deltas.
+    anchor_step: from one cell's centre to the next: the level's `stride`, or the input's size
+        divided by the number of `cells`. They differ where a stride does not divide the input.
     encodings: of the integer graph's outputs by name; empty until the network is quantized.
+    target_arch: Hexagon version that the bundle was exported for; None until its DLCs are written.
     """
 
     name: str
@@ -75,8 +112,10 @@ class DetectorContract:
     levels: tuple[Level, ...]
     variances: tuple[float, float] = (0.1, 0.2)
     activation: Literal["softmax", "sigmoid"] = "softmax"
+    anchor_step: Literal["stride", "cells"] = "stride"
     thresholds: Thresholds = Thresholds()
     encodings: Mapping[str, Encoding] = field(default_factory=dict)
+    target_arch: int | None = None
 
     @property
     def scores_per_anchor(self) -> int:
@@ -169,20 +208,47 @@ def _faults(contract: DetectorContract) -> Iterator[str]:
         yield "holds an anchor that is not positive"
     if contract.activation not in ("softmax", "sigmoid"):
         yield f"names the unknown activation {contract.activation!r}"
+    if contract.anchor_step not in ("stride", "cells"):
+        yield f"names the unknown anchor step {contract.anchor_step!r}"
     if spec.colour not in ("rgb", "bgr"):
         yield f"names the unknown colour order {spec.colour!r}"
+    if spec.fit not in ("stretch", "letterbox"):
+        yield f"names the unknown fit {spec.fit!r}"
+    if type(spec.pad) is not int or not 0 <= spec.pad <= 255:
+        yield "holds a pad outside 0 to 255"
     scales = [spec.std, *contract.variances, *(e.scale for e in contract.encodings.values())]
     if not all(_is_number(scale) and scale > 0 for scale in scales):
         yield "holds a std, a variance or a scale that is not positive"
     if not _is_number(spec.mean):
         yield "holds a mean that is no number"
-    if not all(_is_number(n) and 0 <= n <= 1 for n in (thresholds.score, thresholds.nms_iou)):
-        yield "holds a threshold outside 0 to 1"
-    if type(thresholds.max_detections) is not int or thresholds.max_detections < 1:
-        yield "allows no detection"
+    yield from _threshold_faults(thresholds, contract.classes)
+    if contract.target_arch is not None and type(contract.target_arch) is not int:
+        yield "names a Hexagon version that is no number"
     zero_points = [e.zero_point for e in contract.encodings.values()]
     if not all(type(n) is int and 0 <= n <= 255 for n in zero_points):
         yield "holds a zero point outside 0 to 255"
+
+
+def _threshold_faults(thresholds: Thresholds, classes: tuple[str, ...]) -> Iterator[str]:
+    per_class: object = thresholds.per_class
+    if not isinstance(per_class, dict):
+        yield "holds thresholds per class that are no table"
+        return
+    shares = [thresholds.score, thresholds.nms_iou, *per_class.values()]
+    if not all(_is_number(n) and 0 <= n <= 1 for n in shares):
+        yield "holds a threshold outside 0 to 1"
+    for count in (thresholds.max_detections, thresholds.top_k):
+        if type(count) is not int or count < 1:
+            yield "allows no detection"
+    if thresholds.nms not in ("class_aware", "class_agnostic"):
+        yield f"names the unknown NMS {thresholds.nms!r}"
+    if thresholds.soft_nms not in ("off", "linear", "gaussian"):
+        yield f"names the unknown soft NMS {thresholds.soft_nms!r}"
+    if not (_is_number(thresholds.soft_sigma) and thresholds.soft_sigma > 0):
+        yield "holds a soft_sigma that is not positive"
+    for name in per_class:
+        if name not in classes:
+            yield f"has a threshold of the unknown class {name!r}"
 
 
 def _is_number(value: object) -> bool:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-PALETTE = (
-    (66, 133, 244),
-    (52, 168, 83),
-    (251, 140, 0),
-    (171, 71, 188),
-    (0, 172, 193),
-    (234, 67, 53),
-)
-"""Box colours by class as RGB, readable on light and dark pictures."""
+from .contract import Colour
+from .drawing import PALETTE, draw_boxes
+from .images import Image, three_channels
+
+Selection = slice | npt.NDArray[np.bool_] | npt.NDArray[np.integer[Any]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Detections:
     """The detections of one image, highest score first.
 
@@ -34,18 +30,32 @@ class Detections:
     labels: npt.NDArray[np.int64]
     classes: tuple[str, ...]
 
+    # The columns are there to be computed with; Python would else iterate through `__getitem__`.
+    __iter__ = None
+
     def __len__(self) -> int:
         return len(self.scores)
 
-    def above(self, score: float) -> Detections:
-        """Return the detections with at least this score."""
-        keep = self.scores >= score
+    def __getitem__(self, chosen: Selection) -> Detections:
+        """Return the chosen detections: by a slice, a mask [n] or an array of positions."""
+        if not isinstance(chosen, slice | np.ndarray):
+            raise TypeError(
+                f"detections are chosen by a slice or an array, not by {type(chosen).__name__}"
+            )
         return Detections(
-            boxes=self.boxes[keep],
-            scores=self.scores[keep],
-            labels=self.labels[keep],
+            boxes=self.boxes[chosen],
+            scores=self.scores[chosen],
+            labels=self.labels[chosen],
             classes=self.classes,
         )
+
+    def above(self, score: float) -> Detections:
+        """Return the detections with at least this score."""
+        return self[self.scores >= score]
+
+    def of_class(self, name: str) -> Detections:
+        """Return the detections of one class; ValueError for a name that is no class."""
+        return self[self.labels == self.classes.index(name) + 1]
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return one plain dictionary a detection: class, label, score and box in pixels."""
@@ -59,41 +69,39 @@ class Detections:
             for box, score, label in zip(self.boxes, self.scores, self.labels, strict=True)
         ]
 
-    def draw(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Return a copy of a BGR image, uint8 [height, width, 3], with boxes and scores on it."""
-        canvas = np.ascontiguousarray(image).copy()
-        side = max(canvas.shape[:2])
-        thickness = max(1, round(side / 400))
-        scale = max(0.32, side / 1400)
-        for box, score, label in zip(self.boxes, self.scores, self.labels, strict=True):
-            red, green, blue = PALETTE[(int(label) - 1) % len(PALETTE)]
-            x1, y1, x2, y2 = (round(float(v)) for v in box)
-            cv2.rectangle(canvas, (x1, y1), (x2, y2), (blue, green, red), thickness, cv2.LINE_AA)
-            name = self.classes[int(label) - 1]
-            # One class needs no name on every box: the picture stays readable in a crowd.
-            text = f"{score:.2f}" if len(self.classes) == 1 else f"{name} {score:.2f}"
-            _label(canvas, text, (x1, y1), scale, (blue, green, red))
+    def to_coco(
+        self, image_id: int, category_ids: Mapping[int, int] | None = None
+    ) -> list[dict[str, Any]]:
+        """Return COCO results, one plain dictionary a detection; bbox is (x, y, width, height).
+
+        category_ids: of each label; the label itself where None.
+        """
+        corners = self.boxes.astype(np.float64)
+        sides = corners[:, 2:4] - corners[:, 0:2]
+        rows = np.round(np.concatenate([corners[:, 0:2], sides], axis=1), 3)
+        return [
+            {
+                "image_id": image_id,
+                "category_id": int(label) if category_ids is None else category_ids[int(label)],
+                "bbox": [float(v) for v in row],
+                "score": round(float(score), 6),
+            }
+            for row, score, label in zip(rows, self.scores, self.labels, strict=True)
+        ]
+
+    def draw(self, image: Image, *, colour: Colour = "bgr") -> npt.NDArray[np.uint8]:
+        """Return a copy of an image with boxes and scores on it, uint8 [height, width, 3].
+
+        image: any that the detector accepts. colour: the order of its channels and the result's.
+        """
+        canvas = np.array(three_channels(image), order="C")
+        palette = PALETTE if colour == "rgb" else tuple(c[::-1] for c in PALETTE)
+        # One class needs no name on every box: the picture stays readable in a crowd.
+        names = ("",) if len(self.classes) == 1 else tuple(f"{name} " for name in self.classes)
+        draw_boxes(
+            canvas,
+            self.boxes,
+            [f"{names[n - 1]}{s:.2f}" for n, s in zip(self.labels, self.scores, strict=True)],
+            [palette[(int(n) - 1) % len(palette)] for n in self.labels],
+        )
         return canvas
-
-
-def _label(
-    canvas: npt.NDArray[np.uint8],
-    text: str,
-    corner: tuple[int, int],
-    scale: float,
-    colour: tuple[int, int, int],
-) -> None:
-    (width, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
-    x = min(max(corner[0], 0), max(canvas.shape[1] - width - 2, 0))
-    y = corner[1] if corner[1] >= height + base else corner[1] + height + base
-    cv2.rectangle(canvas, (x, y - height - base), (x + width + 2, y), colour, cv2.FILLED)
-    cv2.putText(
-        canvas,
-        text,
-        (x + 1, y - base // 2 - 1),
-        cv2.FONT_HERSHEY_SIMPLEX,
-        scale,
-        (255, 255, 255),
-        1,
-        cv2.LINE_AA,
-    )

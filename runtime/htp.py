@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-import json
+import importlib.util
 import platform
-import socket
+import sys
 from collections.abc import Callable, Mapping
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ArtifactError, NotRunError, ToolError
-from .backend import Backend, Precision, graph_path, output_encodings
+from ..errors import ArtifactError, ToolError
+from .backend import Backend, graph_path, output_encodings
 from .contract import DetectorContract
+from .emulator import EmulatorProcess
 from .encodings import Encoding
-from .processes import ModuleProcess
-from .qnn import htp_options, open_session
+from .qnn import htp_options, offered_devices, open_session
+from .signature import (
+    Precision,
+    Signature,
+    check_signature,
+    expected_signature,
+    session_signature,
+)
 from .targets import Target, target_of_arch
 
+__all__ = ["TIME_LIMIT_S", "EmulatorProcess", "HtpBackend", "IntegerBackend", "dsp_is_here"]
+
 TIME_LIMIT_S = 180.0
-WORKER = "hexdet.runtime.htp_worker"
+DEFAULT_ARCH = 73
+"""Hexagon version that is emulated where neither the caller nor `detector.json` names one."""
+DSP_NODES = ("fastrpc-cdsp*", "adsprpc-smd*", "cdsprpc-smd*")
+"""What the kernel's FastRPC driver puts into /dev: mainline's names, then Qualcomm's own."""
 
 
 class Runner(Protocol):
@@ -75,32 +86,46 @@ class HtpBackend(IntegerBackend):
         contract: DetectorContract,
         precision: Precision = "int8",
         *,
-        arch: int = 73,
+        arch: int | None = None,
         time_limit_s: float = TIME_LIMIT_S,
     ) -> None:
+        """Open the graph.
+
+        arch: Hexagon version. Where None, a board's chip is asked for its own, and the emulator
+            takes that of `detector.json`, else DEFAULT_ARCH.
+        time_limit_s: of the emulator, for opening and for each picture; a board has none.
+        Raises ArtifactError for a graph that is missing or does not fit `detector.json`, ToolError
+        where QNN fails, NotRunError where it is not installed.
+        """
         if precision != "int8":
             raise ArtifactError(
                 "the HTP backend runs the int8 graph; use backend='cpu' for the float one"
             )
-        path, target = graph_path(bundle, precision), target_of_arch(arch)
+        path, expected = graph_path(bundle, precision), expected_signature(contract, precision)
         if platform.machine() in ("aarch64", "arm64"):
-            super().__init__(f"int8 on the HTP (v{arch})", contract, lambda: _Direct(path, target))
-        else:
-            super().__init__(
-                f"int8 on the emulated HTP (v{arch})",
-                contract,
-                lambda: EmulatorProcess(path, target, contract.output_shapes(), time_limit_s),
-            )
+            chip = None if arch is None else target_of_arch(arch)
+            name = "int8 on the HTP" if arch is None else f"int8 on the HTP (v{arch})"
+            super().__init__(name, contract, lambda: _Direct(path, chip, expected))
+            return
+        target = target_of_arch(arch or contract.target_arch or DEFAULT_ARCH)
+        super().__init__(
+            f"int8 on the emulated HTP (v{target.arch})",
+            contract,
+            lambda: EmulatorProcess(
+                path, target, contract.output_shapes(), time_limit_s, expected=expected
+            ),
+        )
 
 
 class _Direct:
     """A session in this process: what a board wants."""
 
-    def __init__(self, path: Path, target: Target) -> None:
+    def __init__(self, path: Path, target: Target | None, expected: Signature) -> None:
         try:
             self._session = open_session(path, htp_options(target))
         except ImportError as error:
             raise ToolError("the htp backend needs `pip install onnxruntime-qnn`") from error
+        check_signature(path, session_signature(self._session), expected)
         self._outputs = [value.name for value in self._session.get_outputs()]
 
     def run(self, pixels: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
@@ -111,65 +136,19 @@ class _Direct:
         pass
 
 
-class EmulatorProcess:
-    """A network on the emulator in a process of its own, asked over a socket pair.
+def dsp_is_here(nodes: Path = Path("/dev")) -> bool:
+    """Tell whether this machine is a Snapdragon board whose real DSP can run a network.
 
-    worker: the module that opens `path` for a chip and answers (see `htp_worker`).
+    That is: Linux on aarch64, with the kernel's FastRPC device in `nodes` (a container must be
+    given it), onnxruntime-qnn installed, and a QNN device offered by it.
     """
-
-    def __init__(
-        self,
-        path: Path,
-        target: Target,
-        shapes: Mapping[str, tuple[int, ...]],
-        time_limit_s: float,
-        worker: str = WORKER,
-    ) -> None:
-        self._what = f"the HTP emulator (v{target.arch}) on {path.name}"
-        self._shapes = dict(shapes)
-        self._limit = time_limit_s
-        ours, theirs = socket.socketpair()
-        self._process = ModuleProcess(
-            worker,
-            [str(path), target.name, str(theirs.fileno())],
-            pass_fds=(theirs.fileno(),),
-        )
-        theirs.close()
-        self._connection = Connection(ours.detach())
-        opening = json.loads(self._receive())
-        if "error" in opening:
-            self.close()
-            raise (NotRunError if opening["not_run"] else ToolError)(opening["error"])
-        found = {name: tuple(shape) for name, shape in opening["outputs"].items()}
-        self._order = list(found)
-        if found != self._shapes:
-            self.close()
-            raise ArtifactError(
-                f"{path} has the outputs {found}, detector.json says {self._shapes}: "
-                f"export the bundle again"
-            )
-
-    def run(self, pixels: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
-        """Return the outputs' codes in the contract's order; ToolError where the process fails."""
-        try:
-            self._connection.send_bytes(pixels.tobytes())
-        except OSError:
-            raise self._process.failure(self._what) from None
-        found = {
-            name: np.frombuffer(self._receive(), np.uint8).reshape(self._shapes[name])
-            for name in self._order
-        }
-        return {name: found[name] for name in self._shapes}
-
-    def _receive(self) -> bytes:
-        try:
-            if not self._connection.poll(self._limit):
-                raise self._process.timeout(self._what, self._limit)
-            return self._connection.recv_bytes()
-        except (EOFError, OSError):
-            raise self._process.failure(self._what) from None
-
-    def close(self) -> None:
-        """End the process; twice does no harm."""
-        self._connection.close()
-        self._process.close()
+    if sys.platform != "linux" or platform.machine() != "aarch64":
+        return False
+    if not any(found for pattern in DSP_NODES for found in nodes.glob(pattern)):
+        return False
+    if importlib.util.find_spec("onnxruntime_qnn") is None:
+        return False
+    try:
+        return bool(offered_devices())
+    except Exception:  # onnxruntime's own exceptions share no other base
+        return False

@@ -5,6 +5,7 @@ python -m hexdet.runtime.htp_worker GRAPH CHIP FD
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,21 +19,30 @@ import numpy.typing as npt
 
 from ..errors import HexdetError, NotRunError
 from .qnn import htp_options, open_session
+from .signature import Signature, session_signature
 from .targets import find_target
 
 Run = Callable[[npt.NDArray[np.uint8]], Iterable[npt.NDArray[Any]]]
 
 
 def answer(
-    connection: Connection, image: Sequence[int], outputs: Mapping[str, Sequence[int]], run: Run
+    connection: Connection,
+    image: Sequence[int],
+    outputs: Mapping[str, Sequence[int]],
+    run: Run,
+    signature: Signature | None = None,
 ) -> None:
-    """Send the outputs' names and shapes as JSON; then answer each picture with their bytes.
+    """Send what the graph reads and gives as JSON; then answer each picture with the outputs.
 
-    image: shape of the input. run: returns the outputs in the order of `outputs`. Returns when
-    the other end is closed.
+    image: shape of the input. run: returns the outputs in the order of `outputs`. signature: the
+    same with element types, where they are known. Returns when the other end is closed.
     """
-    shapes = {name: list(shape) for name, shape in outputs.items()}
-    connection.send_bytes(json.dumps({"outputs": shapes}).encode())
+    opening = {
+        "image": list(image),
+        "outputs": {name: list(shape) for name, shape in outputs.items()},
+        "signature": None if signature is None else dataclasses.asdict(signature),
+    }
+    connection.send_bytes(json.dumps(opening).encode())
     with suppress(EOFError):
         while True:
             pixels = np.frombuffer(connection.recv_bytes(), np.uint8).reshape(image)
@@ -60,7 +70,11 @@ def _serve(model: Path, chip: str, connection: Connection) -> None:
     outputs = {value.name: value.shape for value in session.get_outputs()}
     names = list(outputs)
     answer(
-        connection, image.shape, outputs, lambda pixels: session.run(names, {image.name: pixels})
+        connection,
+        image.shape,
+        outputs,
+        lambda pixels: session.run(names, {image.name: pixels}),
+        session_signature(session),
     )
 
 

@@ -9,6 +9,9 @@ import numpy.typing as npt
 from ..datasets.record import Annotation
 from ..recipe import AugmentSection
 from ..runtime import boxes as box_math
+from ..runtime.contract import InputSpec
+from ..runtime.images import with_bars
+from ..runtime.placement import fitted
 
 Image = npt.NDArray[np.uint8]
 
@@ -24,17 +27,22 @@ MIN_SIDE_PX = 4.0
 def augment(
     image: Image,
     truth: Annotation,
-    size: tuple[int, int],
+    spec: InputSpec,
     section: AugmentSection,
     rng: np.random.Generator,
 ) -> tuple[Image, Annotation]:
-    """Return a changed image of `size` (width, height), BGR, and its truth in its pixels."""
+    """Return a changed image of the network's size, BGR, and its truth in its pixels.
+
+    The window that is kept lies in it as `fitted` says: as an image of the window's size would.
+    """
     height, width = image.shape[:2]
     window = np.asarray([0.0, 0.0, width, height])
     if rng.random() < section.crop:
         window = _crop_window(window, truth, rng)
     elif rng.random() < section.expand:
         window = _expand_window(window, section.expand_ratio, rng)
+    x, y, *inner = fitted(window[2] - window[0], window[3] - window[1], spec)
+    size = (inner[0], inner[1])
     canvas = _cut(image, window, size, rng)
     truth = _move(truth, window, size)
     if rng.random() < section.flip:
@@ -46,7 +54,10 @@ def augment(
     if rng.random() < section.grey:
         grey = cv2.cvtColor(canvas, cv2.COLOR_BGR2GRAY)
         canvas = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
-    return np.ascontiguousarray(canvas), truth
+    # Last: a mirrored or lit bar would be none that the network meets.
+    shifted = (truth.boxes + np.asarray([x, y, x, y], np.float32)).astype(np.float32)
+    truth = Annotation(boxes=shifted, labels=truth.labels, ignore=truth.ignore)
+    return np.ascontiguousarray(with_bars(canvas, x, y, spec)), truth
 
 
 def flip(image: Image, truth: Annotation, *, horizontal: bool) -> tuple[Image, Annotation]:

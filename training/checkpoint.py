@@ -112,6 +112,26 @@ def shipped_checkpoint(recipe: Recipe) -> Path:
     return SHIPPED / f"{recipe.name}.safetensors"
 
 
+def start_from(network: SSD, source: str) -> None:
+    """Give a network the weights of a checkpoint: a file, or a shipped one by its name.
+
+    Raises ArtifactError where there is none, or where its tensors do not fit the network.
+    """
+    path = Path(source)
+    if not path.is_file():
+        path = SHIPPED / f"{source}.safetensors"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in SHIPPED.glob("*.safetensors")))
+        raise ArtifactError(f"training.start_from: no checkpoint {source!r}; shipped: {known}")
+    weights = load_checkpoint(path).network.state_dict()
+    own = network.state_dict()
+    wrong = sorted(own.keys() ^ weights.keys())
+    wrong += [name for name in own if name in weights and own[name].shape != weights[name].shape]
+    if wrong:
+        raise ArtifactError(f"training.start_from: {path} does not fit this network at {wrong[0]}")
+    network.load_state_dict(weights)
+
+
 def _check_fit(path: Path, stored: Recipe, recipe: Recipe) -> None:
     if len(stored.classes) != len(recipe.classes):
         raise ArtifactError(

@@ -11,7 +11,8 @@ from .networks import NETWORKS, strides_of
 def contract_of(recipe: Recipe) -> DetectorContract:
     """Return the contract of the recipe's network.
 
-    Raises RecipeError where the network is unknown or has another number of levels.
+    Raises RecipeError where the network is unknown or has another number of levels, or a class has
+    a threshold that is none of the dataset's.
     """
     section = recipe.network
     strides = section.strides
@@ -37,6 +38,12 @@ def contract_of(recipe: Recipe) -> DetectorContract:
         )
         for stride, anchors in zip(strides, section.anchors, strict=True)
     )
+    scoring = recipe.evaluation
+    unknown = sorted(set(scoring.per_class) - set(recipe.classes))
+    if unknown:
+        raise RecipeError(
+            f"evaluation.per_class: no class {unknown[0]!r}, there are {', '.join(recipe.classes)}"
+        )
     return DetectorContract(
         name=recipe.name,
         network=section.name,
@@ -47,13 +54,21 @@ def contract_of(recipe: Recipe) -> DetectorContract:
             colour=section.colour,
             mean=section.mean,
             std=section.std,
+            fit=section.fit,
+            pad=section.pad,
         ),
         activation=section.activation,
+        anchor_step=section.anchor_step,
         levels=levels,
         variances=section.variances,
         thresholds=Thresholds(
-            score=recipe.evaluation.default_score,
-            nms_iou=recipe.evaluation.nms_iou,
-            max_detections=recipe.evaluation.max_detections,
+            score=scoring.default_score,
+            nms_iou=scoring.nms_iou,
+            max_detections=scoring.max_detections,
+            nms=scoring.nms,
+            soft_nms=scoring.soft_nms,
+            soft_sigma=scoring.soft_sigma,
+            top_k=scoring.top_k,
+            per_class=scoring.per_class,
         ),
     )

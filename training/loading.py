@@ -41,8 +41,8 @@ class TrainingSamples(TorchDataset[Sample]):
         # interruption changes what the network sees.
         rng = np.random.default_rng((self._section.seed, epoch, index))
         record = self._dataset[index]
-        size = (self._contract.input.width, self._contract.input.height)
-        image, truth = augment(record.image, record.annotation, size, self._section.augment, rng)
+        spec = self._contract.input
+        image, truth = augment(record.image, record.annotation, spec, self._section.augment, rng)
         targets = match(
             truth,
             self._anchors,
@@ -50,7 +50,7 @@ class TrainingSamples(TorchDataset[Sample]):
             match_iou=self._section.match_iou,
             ignore_iou=self._section.ignore_iou,
         )
-        return to_pixels(image, self._contract.input)[0], targets.labels, targets.deltas
+        return to_pixels(image, spec)[0], targets.labels, targets.deltas
 
 
 class EpochBatches:

@@ -17,7 +17,7 @@ from ..evaluation.running import evaluate
 from ..recipe import Recipe, TrainingSection
 from ..runtime.detector import Detector
 from .backend import TorchBackend
-from .checkpoint import network_of, save_checkpoint
+from .checkpoint import network_of, save_checkpoint, start_from
 from .contract import contract_of
 from .ema import MovingAverage
 from .loading import EpochBatches, TrainingSamples, make_loader
@@ -101,8 +101,10 @@ class _Training:
         self.loader = make_loader(samples, self.batches, self.section.workers)
         self.total_steps = len(self.batches) * self.section.epochs
         torch.manual_seed(self.section.seed)
-        network: nn.Module = network_of(recipe)
-        self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = network_of(recipe)
+        if self.section.start_from:
+            start_from(network, self.section.start_from)
+        self.network: nn.Module = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = MovingAverage(self.network, self.section.ema_decay)
         self.optimizer = make_optimizer(self.network, self.section)
         self.half = _uses_bfloat16(self.section, self.device)

@@ -92,7 +92,7 @@ def test_an_unknown_recipe_lists_the_shipped(name: str) -> None:
         ("network: {ancors: []}", "network.ancors", "anchors"),
         ("export: {opsett: 17}", "export.opsett", "opset"),
         ("calibration: {image: 3}", "calibration.image", "images"),
-        ("evaluation: {nms: 0.5}", "evaluation.nms", "nms_iou"),
+        ("evaluation: {nms_io: 0.5}", "evaluation.nms_io", "nms_iou"),
     ],
 )
 def test_an_unknown_key_is_named_with_the_nearest(
@@ -108,7 +108,7 @@ def test_an_unknown_key_is_named_with_the_nearest(
     [
         ("zzz: 1", "zzz", "calibration, data, evaluation"),
         ("training: {augment: {zzzzzzz: 1}}", "training.augment.zzzzzzz", "crop, expand"),
-        ("calibration: {zzz: 1}", "calibration.zzz", "images, seed"),
+        ("calibration: {zzz: 1}", "calibration.zzz", "folder, images, seed"),
         # Bug: these two, which pydantic puts into its own paths, were named ''.
         ("voc: {folder: x}", "voc", "calibration, data"),
         ("scenes: 3", "scenes", "calibration, data"),
@@ -145,6 +145,8 @@ def test_all_typing_errors_are_told_at_once(recipe_file: Path) -> None:
         ("network: {std: 0}", "network.std"),
         ("network: {mean: .nan}", "network.mean"),
         ("network: {width: 63}", "network.width"),
+        ("network: {fit: crop}", "network.fit"),
+        ("network: {pad: 256}", "network.pad"),
         ("network: {variances: [0.1]}", "network.variances"),
         ("network: {variances: [0, 0.2]}", "network.variances"),
         ("network: {anchors: [[[10]]]}", "network.anchors"),

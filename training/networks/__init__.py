@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from ...errors import RecipeError
 from .ssd import SSD, HeadSpec
-from .ssd_lite import Mb2SsdLiteF38
+from .ssd_lite import Mb2SsdLiteF38, Mb2SsdLiteF38Relu
 
-NETWORKS: dict[str, type[SSD]] = {"mb2_ssd_lite_f38": Mb2SsdLiteF38}
+NETWORKS: dict[str, type[SSD]] = {
+    "mb2_ssd_lite_f38": Mb2SsdLiteF38,
+    "mb2_ssd_lite_f38_relu": Mb2SsdLiteF38Relu,
+}
 
 
 def build_network(name: str, spec: HeadSpec) -> SSD:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from .layers import ConvBlock, InvertedResidual
 from .mobilenet_v2 import LAST_CHANNELS, MobileNetV2
-from .ssd import SSD
+from .ssd import SSD, HeadSpec
 
 EXTRA_CHANNELS = 512
 EXTRA_HIDDEN = 256
@@ -45,3 +45,17 @@ class Mb2SsdLiteF38(SSD):
             ConvBlock(channels, channels, kernel=3, groups=channels),
             nn.Conv2d(channels, outputs, kernel_size=1),
         )
+
+
+class Mb2SsdLiteF38Relu(Mb2SsdLiteF38):
+    """The same with ReLU where it has ReLU6: the weights fit both.
+
+    A ReLU passes a positive factor on and a ReLU6 does not: this one can be equalised across its
+    layers, the other only where its convolutions follow each other directly.
+    """
+
+    def __init__(self, spec: HeadSpec) -> None:
+        super().__init__(spec)
+        for module in self.modules():
+            if isinstance(module, ConvBlock) and isinstance(module.act, nn.ReLU6):
+                module.act = nn.ReLU(inplace=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -76,6 +78,12 @@ def test_centres_are_the_middles_of_the_cells(heads: DetectorContract) -> None:
     np.testing.assert_array_equal(found[2 * 38, :2], [4, 12])
     np.testing.assert_array_equal(found[-1, :2], [4.5 * 64, 4.5 * 64])
     assert (found[:, :2] > 0).all()
+
+
+def test_steps_of_cells_spread_the_centres_over_the_input(heads: DetectorContract) -> None:
+    found = all_anchors(dataclasses.replace(heads, anchor_step="cells"))
+    np.testing.assert_allclose(found[2, :2], [1.5 * 300 / 38, 0.5 * 300 / 38], rtol=1e-6)
+    np.testing.assert_array_equal(found[-1, :2], [4.5 * 60, 4.5 * 60])
 
 
 def test_anchor_sizes_repeat_in_every_cell(heads: DetectorContract) -> None:

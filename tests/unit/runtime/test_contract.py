@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hexdet.errors import ArtifactError
@@ -61,15 +62,56 @@ ENCODINGS = {
         CONTRACT,
         dataclasses.replace(CONTRACT, encodings=ENCODINGS),
         dataclasses.replace(CONTRACT, activation="sigmoid"),
+        dataclasses.replace(
+            CONTRACT,
+            input=InputSpec(width=64, height=32, fit="letterbox", pad=114),
+            target_arch=68,
+        ),
+        dataclasses.replace(
+            CONTRACT,
+            thresholds=Thresholds(
+                nms="class_agnostic",
+                soft_nms="gaussian",
+                soft_sigma=0.7,
+                top_k=400,
+                per_class={"person": 0.4},
+            ),
+        ),
         contract_of(load_recipe("heads")),
         contract_of(load_recipe("bccd")),
     ],
-    ids=["float", "with encodings", "sigmoid", "heads", "three classes"],
+    ids=["float", "with encodings", "sigmoid", "letterbox", "options", "heads", "three classes"],
 )
 def test_what_is_saved_is_loaded(contract: DetectorContract, tmp_path: Path) -> None:
     path = contract.save(tmp_path)
     assert path == tmp_path / FILE_NAME
     assert load_contract(tmp_path) == contract
+
+
+def test_a_recipes_letterbox_reaches_the_contract() -> None:
+    recipe = load_recipe("heads", ["network.fit=letterbox", "network.pad=114"])
+    spec = contract_of(recipe).input
+    assert (spec.fit, spec.pad) == ("letterbox", 114)
+    assert contract_of(load_recipe("heads")).input.fit == "stretch"
+
+
+def test_thresholds_of_an_older_bundle_get_the_defaults(tmp_path: Path) -> None:
+    path = CONTRACT.save(tmp_path)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["thresholds"] = {"score": 0.25, "nms_iou": 0.5, "max_detections": 9}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    expected = Thresholds(score=0.25, nms_iou=0.5, max_detections=9)
+    assert load_contract(tmp_path).thresholds == expected
+    assert (expected.nms, expected.soft_nms, expected.top_k) == ("class_aware", "off", 1000)
+
+
+def test_the_least_score_of_every_class() -> None:
+    thresholds = Thresholds(score=0.3, per_class={"person": 0.5})
+    np.testing.assert_array_equal(
+        thresholds.of_classes(("head", "person")), np.asarray([0.3, 0.5], np.float32)
+    )
+    with pytest.raises(ValueError, match="no class 'person': there are head"):
+        thresholds.of_classes(("head",))
 
 
 def test_saving_replaces_the_old_contract(tmp_path: Path) -> None:
@@ -157,12 +199,23 @@ KEYS = ["schema", *(f.name for f in dataclasses.fields(DetectorContract))]
 
 @pytest.mark.parametrize(
     "key",
-    [key for key in KEYS if key != "activation"],  # which has a default
+    [
+        key for key in KEYS if key not in ("activation", "anchor_step", "target_arch")
+    ],  # which have a default
 )
 def test_a_missing_key_is_refused(key: str, tmp_path: Path) -> None:
     content = saved(tmp_path)
     del content[key]
     refuse(content, tmp_path)
+
+
+def test_a_contract_from_before_letterboxes_stretches(tmp_path: Path) -> None:
+    content = saved(tmp_path)
+    del content["input"]["fit"], content["input"]["pad"], content["target_arch"]
+    (tmp_path / FILE_NAME).write_text(json.dumps(content), encoding="utf-8")
+    found = load_contract(tmp_path)
+    assert (found.input.fit, found.input.pad, found.target_arch) == ("stretch", 127, None)
+    assert found == dataclasses.replace(CONTRACT, encodings=ENCODINGS)
 
 
 @pytest.mark.parametrize("key", ["levels", "input", "thresholds"])
@@ -195,6 +248,9 @@ NAN, INFINITY = float("nan"), float("inf")
         (("input", "colour"), ["grey", None, []]),
         (("input", "mean"), ["127", None, NAN, INFINITY]),
         (("input", "std"), ["128", None, 0, -1.0, NAN, INFINITY]),
+        (("input", "fit"), ["crop", "", None, 3, []]),
+        (("input", "pad"), [-1, 256, 1.5, "127", None, True]),
+        (("target_arch",), ["73", 73.0, [], True]),
         (("levels",), [[], {}, None, [3], "ab"]),
         (("levels", 0), [None, {}, []]),
         (("levels", 0, "stride"), [0, -8, 8.5, "8", None]),
@@ -210,6 +266,11 @@ NAN, INFINITY = float("nan"), float("inf")
         (("thresholds", "score"), [-0.1, 1.5, NAN, "0.3", None]),
         (("thresholds", "nms_iou"), [-1, 2, "x", None]),
         (("thresholds", "max_detections"), [0, -1, 2.5, "7", None]),
+        (("thresholds", "nms"), ["none", None, 3, []]),
+        (("thresholds", "soft_nms"), ["on", None, True, []]),
+        (("thresholds", "soft_sigma"), [0, -1, NAN, INFINITY, "0.5", None]),
+        (("thresholds", "top_k"), [0, -1, 2.5, "7", None]),
+        (("thresholds", "per_class"), [None, [], 3, {"cat": 0.5}, {"head": 1.5}, {"head": None}]),
         (("encodings",), [None, [], 3]),
         (("encodings", "scores_8"), [None, 3, {}, {"scale": 0.1}]),
         (("encodings", "scores_8", "scale"), [0, -0.1, NAN, INFINITY, "0.1", None]),

@@ -15,8 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hexdet.errors import DataError
-from hexdet.runtime.contract import InputSpec
-from hexdet.runtime.images import list_images, normalise, read_image, to_pixels
+from hexdet.runtime.images import (
+    list_images,
+    read_image,
+    three_channels,
+)
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -150,25 +153,76 @@ def test_a_camera_jpeg_with_a_thumbnail_is_read_at_full_size(tmp_path: Path) -> 
     assert read_image(path).shape == (60, 80, 3)
 
 
-@pytest.mark.parametrize(
-    ("image", "expected"),
-    [
-        (np.full((4, 6), 77, np.uint8), (77, 77, 77)),
-        (np.full((4, 6, 3), (10, 20, 30), np.uint8), (10, 20, 30)),
-        (np.full((4, 6, 4), (10, 20, 30, 128), np.uint8), (10, 20, 30)),
-        (np.full((4, 6), 77 * 257, np.uint16), (77, 77, 77)),
-    ],
-    ids=["grey", "BGR", "BGRA", "16 bits"],
-)
-def test_every_png_becomes_three_channels_of_8_bits(
-    image: Pixels, expected: tuple[int, ...], tmp_path: Path
+SAVED = {
+    "grey": (np.full((4, 6), 77, np.uint8), (77, 77, 77)),
+    "BGR": (np.full((4, 6, 3), (10, 20, 30), np.uint8), (10, 20, 30)),
+    "BGRA": (np.full((4, 6, 4), (10, 20, 30, 128), np.uint8), (10, 20, 30)),
+    "grey, 16 bits": (np.full((4, 6), 77 * 257, np.uint16), (77, 77, 77)),
+    "BGR, 16 bits, rounded": (
+        np.full((4, 6, 3), (10 * 257 + 128, 10 * 257 + 129, 65535), np.uint16),
+        (10, 11, 255),
+    ),
+    "BGRA, 16 bits": (np.full((4, 6, 4), (257, 514, 771, 9), np.uint16), (1, 2, 3)),
+}
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tiff"])
+@pytest.mark.parametrize(("image", "expected"), SAVED.values(), ids=SAVED.keys())
+def test_every_file_becomes_three_channels_of_8_bits(
+    image: Pixels, expected: tuple[int, ...], suffix: str, tmp_path: Path
 ) -> None:
-    path = tmp_path / "a.png"
-    path.write_bytes(encoded(".png", image))
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(encoded(suffix, image))
     found = read_image(path)
     assert found.shape == (4, 6, 3)
     assert found.dtype == np.uint8
     assert (found == expected).all()
+    np.testing.assert_array_equal(found, three_channels(image))  # as the array itself is taken
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("kind", [*SAVED, "8 bits"])
+@pytest.mark.parametrize("suffix", [".png", ".tiff", ".webp", ".bmp", ".ppm", ".gif"])
+def test_a_truncated_file_of_any_kind_is_refused(
+    suffix: str, kind: str, share: float, tmp_path: Path
+) -> None:
+    image = picture()
+    if kind != "8 bits":
+        if suffix not in (".png", ".tiff"):
+            return  # holds no other kind
+        like = SAVED[kind][0]
+        rng = np.random.default_rng(0)
+        image = rng.integers(0, 255, (60, 80, *like.shape[2:])).astype(like.dtype)
+    path = tmp_path / f"cut{suffix}"
+    data = encoded(suffix, image)
+    path.write_bytes(data)
+    assert read_image(path).shape == (60, 80, 3)
+    path.write_bytes(data[: int(len(data) * share)])
+    refused(path)
+
+
+@pytest.mark.parametrize("suffix", [".tiff", ".png", ".webp", ".gif"])
+def test_of_several_pages_or_frames_the_first_is_read(suffix: str, tmp_path: Path) -> None:
+    pages = [np.full((24, 32, 3), level, np.uint8) for level in (40, 120, 200)]
+    path = tmp_path / f"pages{suffix}"
+    if suffix == ".tiff":
+        done, data = cv2.imencodemulti(suffix, pages)
+    else:
+        animation = cv2.Animation()
+        animation.frames = pages
+        animation.durations = np.full(3, 100)
+        done, data = cv2.imencodeanimation(suffix, animation)
+    assert done
+    path.write_bytes(data.tobytes())
+    found = read_image(path)
+    assert found.shape == pages[0].shape
+    assert abs(found.mean() - pages[0].mean()) < 20  # a GIF has few greys
+
+
+def test_a_file_of_floats_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tiff"
+    path.write_bytes(encoded(".tiff", np.ones((4, 6, 3), np.float32)))  # type: ignore[arg-type]
+    assert "holds float32 pixels" in refused(path)
 
 
 @pytest.mark.parametrize("names", [(), ("notes.txt", "image.xml")], ids=["empty", "other files"])
@@ -192,44 +246,70 @@ def test_images_of_a_folder_come_by_name(tmp_path: Path) -> None:
     assert [p.name for p in list_images(tmp_path)] == ["a.png", "b.JPG", "c.jpeg", "d.webp"]
 
 
-@pytest.mark.parametrize(("colour", "expected"), [("rgb", [30, 20, 10]), ("bgr", [10, 20, 30])])
-def test_pixels_are_in_the_colour_order_of_the_contract(colour: str, expected: list[int]) -> None:
-    image = np.full((7, 9, 3), (10, 20, 30), np.uint8)  # blue, green, red
-    spec = InputSpec(width=5, height=4, colour=colour)  # type: ignore[arg-type]
-    found = to_pixels(image, spec)
-    assert found.shape == (1, 4, 5, 3)
-    assert found.dtype == np.uint8
-    assert (found == expected).all()
+TURNED = {
+    1: lambda i: i,
+    2: lambda i: i[:, ::-1],
+    3: lambda i: i[::-1, ::-1],
+    4: lambda i: i[::-1],
+    5: lambda i: i.transpose(1, 0, 2),
+    6: lambda i: np.rot90(i, -1),
+    7: lambda i: i[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda i: np.rot90(i, 1),
+}
+"""What an EXIF orientation asks for (CIPA DC-008, tag 0x0112)."""
 
 
-def test_pixels_keep_their_place() -> None:
-    image = np.zeros((40, 80, 3), np.uint8)
-    image[:20, 40:] = 200  # upper right
-    found = to_pixels(image, InputSpec(width=8, height=8))[0]
-    assert (found[:4, 4:] == 200).all()
-    assert (found[4:] == 0).all()
-    assert (found[:, :4] == 0).all()
+def quarters() -> Pixels:
+    """Return a picture whose four quarters are blue, green, red and white."""
+    image = np.zeros((32, 48, 3), np.uint8)
+    image[:16, :24, 0] = image[:16, 24:, 1] = image[16:, :24, 2] = 255
+    image[16:, 24:] = 255
+    return image
 
 
-def test_pixels_of_an_image_of_the_networks_size_are_its_own() -> None:
-    image = picture(32, 48)
-    before = image.copy()
-    found = to_pixels(image, InputSpec(width=48, height=32, colour="bgr"))
-    np.testing.assert_array_equal(found[0], before)
-    np.testing.assert_array_equal(image, before)
+def with_orientation(suffix: str, orientation: int) -> bytes:
+    """Return `quarters` as a file whose EXIF data asks for a turn or mirror."""
+    exif = b"II*\x00" + struct.pack("<IHHHIHHI", 8, 1, 0x112, 3, 1, orientation, 0, 0)
+    lossless = (cv2.IMWRITE_WEBP_QUALITY, 101) if suffix == ".webp" else ()
+    data = encoded(suffix, quarters(), lossless)
+    if suffix == ".jpg":
+        body = b"Exif\x00\x00" + exif
+        return data[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + data[2:]
+    if suffix == ".png":  # behind the signature and IHDR
+        crc = struct.pack(">I", zlib.crc32(b"eXIf" + exif))
+        return data[:33] + struct.pack(">I", len(exif)) + b"eXIf" + exif + crc + data[33:]
+    if suffix == ".webp":
+        sides = (47).to_bytes(3, "little") + (31).to_bytes(3, "little")
+        extended = b"VP8X" + struct.pack("<IB3x", 10, 0x08) + sides
+        body = extended + data[12:] + b"EXIF" + struct.pack("<I", len(exif)) + exif
+        return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
+    return _tiff_with_tag(data, struct.pack("<HHIHH", 0x112, 3, 1, orientation, 0))
 
 
-def test_normalise_of_no_image_is_no_image() -> None:
-    found = normalise(np.zeros((0, 4, 5, 3), np.uint8), InputSpec(width=5, height=4))
-    assert found.shape == (0, 3, 4, 5)
+def _tiff_with_tag(data: bytes, entry: bytes) -> bytes:
+    """Append a copy of a TIFF's directory that has one more entry, and point at it."""
+    start = struct.unpack_from("<I", data, 4)[0]
+    count = struct.unpack_from("<H", data, start)[0]
+    first = start + 2
+    entries = [data[p : p + 12] for p in range(first, first + 12 * count, 12)]
+    entries = sorted(
+        [*(e for e in entries if e[:2] != entry[:2]), entry],
+        key=lambda e: int.from_bytes(e[:2], "little"),
+    )
+    body = data + b"\x00" * (len(data) % 2)
+    directory = struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
+    return body[:4] + struct.pack("<I", len(body)) + body[8:] + directory
 
 
-def test_normalise_subtracts_the_mean_divides_by_std_and_puts_channels_first() -> None:
-    pixels = np.zeros((2, 2, 3, 3), np.uint8)
-    pixels[1, 0, 2] = (0, 127, 255)
-    found = normalise(pixels, InputSpec(width=3, height=2, mean=127.0, std=128.0))
-    assert found.shape == (2, 3, 2, 3)
-    assert found.dtype == np.float32
-    assert found.flags.c_contiguous
-    np.testing.assert_array_equal(found[1, :, 0, 2], [-127 / 128, 0, 1])
-    np.testing.assert_array_equal(found[0], np.full((3, 2, 3), np.float32(-127 / 128)))
+@pytest.mark.parametrize("orientation", TURNED)
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tiff"])
+def test_an_exif_orientation_is_applied(suffix: str, orientation: int, tmp_path: Path) -> None:
+    path = tmp_path / f"phone{suffix}"
+    path.write_bytes(with_orientation(suffix, orientation))
+    expected = TURNED[orientation](quarters())
+    found = read_image(path)
+    assert found.shape == expected.shape
+    height, width = expected.shape[:2]
+    for y in (height // 4, height * 3 // 4):
+        for x in (width // 4, width * 3 // 4):
+            np.testing.assert_allclose(found[y, x], expected[y, x], atol=4)

@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 
 from hexdet.datasets.record import Annotation
 from hexdet.recipe import AugmentSection
+from hexdet.runtime.contract import InputSpec
+from hexdet.runtime.images import to_pixels
+from hexdet.runtime.placement import fitted, place
 from hexdet.training.augmentation import MIN_SIDE_PX, augment, flip
 
 Image = npt.NDArray[np.uint8]
@@ -28,6 +31,10 @@ GEOMETRY = {
     "all": {"crop": 0.5, "expand": 1.0, "flip": 0.5, "vertical_flip": 0.5},
 }
 SIZES = {"smaller": (100, 90), "much smaller": (64, 64), "larger": (300, 260)}
+
+
+def stretched(width: int, height: int) -> InputSpec:
+    return InputSpec(width=width, height=height)
 
 
 def only(**chances: float) -> AugmentSection:
@@ -63,7 +70,7 @@ def test_an_image_without_truth_stays_without(chances: dict[str, float]) -> None
     image, _ = one_square(0)
     for seed in range(5):
         rng = np.random.default_rng(seed)
-        changed, truth = augment(image, Annotation.empty(), (64, 48), only(**chances), rng)
+        changed, truth = augment(image, Annotation.empty(), stretched(64, 48), only(**chances), rng)
         assert changed.shape == (48, 64, 3) and changed.dtype == np.uint8
         assert truth.boxes.shape == (0, 4)
         assert len(truth) == len(truth.labels) == len(truth.ignore) == 0
@@ -79,7 +86,9 @@ def test_the_result_is_an_image_of_the_size_with_boxes_inside(
     corners = rng.integers(0, (WIDTH - 20, HEIGHT - 20), (12, 2))
     sides = rng.integers(2, 20, (12, 2))
     before = annotation(np.concatenate([corners, corners + sides], axis=1).tolist())
-    changed, truth = augment(image, before, size, AugmentSection(vertical_flip=0.3), rng)
+    changed, truth = augment(
+        image, before, stretched(*size), AugmentSection(vertical_flip=0.3), rng
+    )
     assert changed.shape == (size[1], size[0], 3) and changed.dtype == np.uint8
     assert changed.flags["C_CONTIGUOUS"]
     assert truth.boxes.dtype == np.float32
@@ -100,7 +109,7 @@ def test_the_box_lies_where_its_object_went(kind: str, size: tuple[int, int]) ->
         image, before = one_square(seed)
         plain = before.boxes[0] * np.tile(np.divide(size, (WIDTH, HEIGHT)), 2)
         rng = np.random.default_rng(seed)
-        changed, truth = augment(image, before, size, only(**GEOMETRY[kind]), rng)
+        changed, truth = augment(image, before, stretched(*size), only(**GEOMETRY[kind]), rng)
         if not len(truth):
             assert "crop" in GEOMETRY[kind]
             continue
@@ -111,11 +120,45 @@ def test_the_box_lies_where_its_object_went(kind: str, size: tuple[int, int]) ->
     assert (moved == 0) == (kind == "nothing")
 
 
+@pytest.mark.parametrize("size", [(100, 60), (60, 100), (120, 90)], ids=str)
+@pytest.mark.parametrize("kind", GEOMETRY)
+def test_in_a_letterbox_the_box_lies_where_its_object_went(
+    kind: str, size: tuple[int, int]
+) -> None:
+    spec = InputSpec(width=size[0], height=size[1], fit="letterbox", pad=9)
+    plain = place(WIDTH, HEIGHT, spec)
+    for seed in range(30):
+        image, before = one_square(seed)
+        rng = np.random.default_rng(seed)
+        changed, truth = augment(image, before, spec, only(**GEOMETRY[kind]), rng)
+        assert changed.shape == (size[1], size[0], 3)
+        if kind == "nothing":  # what the runtime makes of it, but for the edges' interpolation
+            np.testing.assert_allclose(truth.boxes, plain.to_input(before.boxes), rtol=1e-6)
+            runtime = to_pixels(image, spec, colour="rgb")[0]
+            assert np.abs(changed.astype(int) - runtime).mean() < 2
+            np.testing.assert_array_equal(changed == spec.pad, runtime == spec.pad)
+        if len(truth):
+            np.testing.assert_allclose(bright_box(changed), truth.boxes[0], atol=1.0)
+
+
+@pytest.mark.parametrize("kind", ["photometric", "flip", "vertical_flip"])
+def test_bars_stay_as_the_network_will_meet_them(kind: str) -> None:
+    image, before = one_square(0)
+    spec = InputSpec(width=101, height=40, fit="letterbox", pad=200)
+    x, y, width, height = fitted(WIDTH, HEIGHT, spec)
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        changed, _ = augment(image, before, spec, only(**{kind: 1.0}), rng)
+        bars = np.ones(changed.shape[:2], np.bool_)
+        bars[y : y + height, x : x + width] = False
+        assert bars.any() and (changed[bars] == 200).all()
+
+
 def test_a_crop_keeps_some_object_whose_centre_it_holds() -> None:
     for seed in range(60):
         image, before = one_square(seed)
         rng = np.random.default_rng(seed)
-        _, truth = augment(image, before, (100, 90), only(crop=1.0), rng)
+        _, truth = augment(image, before, stretched(100, 90), only(crop=1.0), rng)
         assert len(truth) == 1 and not truth.ignore[0]
 
 
@@ -126,7 +169,7 @@ def test_an_object_cut_off_is_ignored_or_dropped_with_its_label() -> None:
     seen = set()
     for seed in range(150):
         rng = np.random.default_rng(seed)
-        _, truth = augment(image, before, (WIDTH, HEIGHT), only(crop=1.0), rng)
+        _, truth = augment(image, before, stretched(WIDTH, HEIGHT), only(crop=1.0), rng)
         assert np.isin(truth.labels, before.labels).all()
         assert not truth.ignore.all()
         seen.add((len(truth), bool(truth.ignore.any())))
@@ -140,7 +183,7 @@ def test_what_was_ignored_stays_ignored(kind: str) -> None:
     before.ignore[0] = True
     for seed in range(30):
         rng = np.random.default_rng(seed)
-        _, truth = augment(image, before, (100, 90), only(**GEOMETRY[kind]), rng)
+        _, truth = augment(image, before, stretched(100, 90), only(**GEOMETRY[kind]), rng)
         assert truth.ignore[truth.labels == 1].all()
 
 
@@ -151,7 +194,7 @@ def test_expanding_makes_objects_smaller_and_fills_with_the_mean_colour() -> Non
     sides = []
     for seed in range(20):
         changed, truth = augment(
-            image, before, (WIDTH, HEIGHT), section, np.random.default_rng(seed)
+            image, before, stretched(WIDTH, HEIGHT), section, np.random.default_rng(seed)
         )
         sides.append(float(truth.boxes[0, 2] - truth.boxes[0, 0]))
         np.testing.assert_array_equal(changed, image)  # a plain picture expands to itself
@@ -200,7 +243,7 @@ def test_colours_change_and_boxes_do_not(chances: dict[str, float]) -> None:
     changed = 0
     for seed in range(20):
         found, truth = augment(
-            image, before, (WIDTH, HEIGHT), only(**chances), np.random.default_rng(seed)
+            image, before, stretched(WIDTH, HEIGHT), only(**chances), np.random.default_rng(seed)
         )
         np.testing.assert_array_equal(truth.boxes, before.boxes)
         changed += not np.array_equal(found, image)
@@ -216,7 +259,7 @@ def test_light_changes_all_channels_alike(level: int) -> None:
     levels = set()
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        found, _ = augment(image, Annotation.empty(), (40, 40), only(photometric=1.0), rng)
+        found, _ = augment(image, Annotation.empty(), stretched(40, 40), only(photometric=1.0), rng)
         assert np.ptp(found) == 0
         levels.add(int(found[0, 0, 0]))
     assert len(levels) > 5
@@ -231,7 +274,7 @@ def test_the_same_generator_gives_the_same_picture_and_another_another() -> None
 
     def result(seed: int) -> bytes:
         found, truth = augment(
-            image, before, (100, 90), AugmentSection(), np.random.default_rng(seed)
+            image, before, stretched(100, 90), AugmentSection(), np.random.default_rng(seed)
         )
         return found.tobytes() + truth.boxes.tobytes()
 
