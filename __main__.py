@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -26,6 +27,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+bench = typer.Typer(
+    help="Measure finished bundles on this machine.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(bench, name="bench")
+
 USER_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT}
 """Failures of the operating system that are the user's world and no bug."""
 
@@ -44,6 +52,14 @@ class PrecisionChoice(StrEnum):
     float = "float"
 
 
+class SaveChoice(StrEnum):
+    """What results are kept as."""
+
+    image = "image"
+    video = "video"
+    jsonl = "jsonl"
+
+
 class SplitChoice(StrEnum):
     """Which part of the dataset is scored."""
 
@@ -60,6 +76,9 @@ Overrides = Annotated[
 BuildFolder = Annotated[Path, typer.Option("--build", help="Where bundles are kept.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N images.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Emulators at once; else one a core.")
+]
 
 
 @app.command(epilog="Example: hexdet train heads --set training.epochs=3")
@@ -91,7 +110,8 @@ def export(
         int | None, typer.Option("--check", min=0, help="Images of the accuracy check.")
     ] = None,
     onnx: Annotated[
-        Path | None, typer.Option("--onnx", help="A foreign SSD instead of a checkpoint.")
+        Path | None,
+        typer.Option("--onnx", "--tflite", help="A foreign SSD instead of a checkpoint."),
     ] = None,
     contract: Annotated[
         str | None, typer.Option("--contract", help="The recipe that describes it.")
@@ -102,18 +122,32 @@ def export(
     from . import verbs
 
     if (onnx is None) != (contract is None) or (recipe is None) == (contract is None):
-        raise typer.BadParameter("give a RECIPE, or --onnx together with --contract")
+        raise typer.BadParameter("give a RECIPE, or --onnx or --tflite together with --contract")
     if onnx is not None and checkpoint is not None:
-        raise typer.BadParameter("--onnx and --checkpoint exclude each other")
+        raise typer.BadParameter("a foreign SSD and --checkpoint exclude each other")
     verbs.export(_recipe(recipe or contract or "", overrides), checkpoint, onnx, build, check)
 
 
-@app.command(epilog="Example: hexdet quantize build/heads --set quantization.weights=per_tensor")
-def quantize(bundle: BundleFolder, overrides: Overrides = None) -> None:
+@app.command(
+    epilog="Example: hexdet quantize build/heads --set quantization.weights=per_tensor; "
+    "hexdet quantize build/heads --max-drop 0.5"
+)
+def quantize(
+    bundle: BundleFolder,
+    overrides: Overrides = None,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(min=0, help="Points of AP@0.5: try dearer ways until one stays within."),
+    ] = None,
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
     """Calibrate and quantize the float graph of a bundle again, and rewrite its DLCs."""
     from . import verbs
 
-    verbs.quantize(bundle, overrides or [])
+    if max_drop is None and (limit is not None or as_json):
+        raise typer.BadParameter("--limit and --json belong to --max-drop")
+    verbs.quantize(bundle, overrides or [], max_drop, limit, as_json)
 
 
 @app.command(epilog="Example: hexdet dlc build/heads --target sm8550 --target qcs6490")
@@ -127,6 +161,20 @@ def dlc(
     from . import verbs
 
     verbs.dlc(bundle, target or ())
+
+
+@app.command(epilog="Example: hexdet diagnose build/heads --backend htp --worst 10")
+def diagnose(
+    bundle: BundleFolder,
+    backend: Annotated[BackendChoice, typer.Option()] = BackendChoice.cpu,
+    limit: Annotated[int, typer.Option(min=1, help="Test images to measure on.")] = 4,
+    worst: Annotated[int, typer.Option(min=1, help="Layers to show.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Show which layers of the INT8 graph lose the accuracy, and what to do about each."""
+    from . import verbs
+
+    verbs.diagnose(bundle, backend.value, limit, worst, as_json)
 
 
 @app.command(epilog="Example: hexdet dlc-info build/heads/int8.dlc --csv")
@@ -179,6 +227,7 @@ def evaluate(
     target: Annotated[
         str | None, typer.Option("--target", help="On the emulated Hexagon of this chip.")
     ] = None,
+    workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
     """Score one graph of a bundle on annotated images."""
@@ -186,31 +235,203 @@ def evaluate(
 
     if target is not None:
         backend = BackendChoice.htp
-    verbs.evaluate(bundle, backend.value, precision.value, split.value, limit, target, as_json)
+    verbs.evaluate(
+        bundle, backend.value, precision.value, split.value, limit, target, workers, as_json
+    )
 
 
-@app.command(epilog="Example: hexdet report build/bccd")
-def report(bundle: BundleFolder, limit: Limit = None, as_json: AsJson = False) -> None:
-    """Write the accuracy-drop report: float, INT8 on the CPU, INT8 on the emulated HTP."""
-    from . import verbs
-
-    verbs.report(bundle, limit, as_json)
-
-
-@app.command(epilog="Example: hexdet detect build/heads street.jpg --score 0.4")
-def detect(
+@app.command(epilog="Example: hexdet report build/bccd --max-drop 0.5")
+def report(
     bundle: BundleFolder,
-    source: Annotated[Path, typer.Argument(metavar="IMAGE|FOLDER")],
-    output: Annotated[Path, typer.Option("--out", help="Where results go.")] = Path("detections"),
-    backend: Annotated[BackendChoice, typer.Option()] = BackendChoice.cpu,
-    precision: Annotated[PrecisionChoice, typer.Option()] = PrecisionChoice.int8,
-    score: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Least score.")] = None,
+    limit: Limit = None,
+    max_drop: Annotated[
+        float | None,
+        typer.Option("--max-drop", min=0.0, help="Points of AP@0.5 that INT8 may lose."),
+    ] = None,
+    workers: Workers = None,
+    calibration_study: Annotated[
+        bool,
+        typer.Option("--calibration-study", help="Also the drop by calibration images: slow."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Detect objects in images; writes annotated images and detections.json."""
-    from .detecting import detect_files
+    """Write the accuracy-drop report, float against INT8; exit code 3 over the budget."""
+    from . import verbs
 
-    detect_files(bundle, source, output, backend.value, precision.value, score, as_json)
+    verbs.report(bundle, limit, max_drop, workers, calibration_study, as_json)
+
+
+@app.command(
+    epilog="Example: hexdet detect build/heads street.jpg --score 0.4; "
+    "hexdet detect build/heads street.mp4 --track; "
+    "hexdet detect build/heads rtsp://camera/stream --serve 127.0.0.1:8080"
+)
+def detect(
+    bundle: BundleFolder,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="An image, folder, pattern or video, a camera's number, an rtsp or http address.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--out", help="Where results go.")] = Path("detections"),
+    save: Annotated[
+        list[SaveChoice] | None,
+        typer.Option(help="Repeatable; else what suits the source, of a live one nothing."),
+    ] = None,
+    backend: Annotated[BackendChoice, typer.Option()] = BackendChoice.cpu,
+    precision: Annotated[PrecisionChoice, typer.Option()] = PrecisionChoice.int8,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Of the network on the CPU; else all cores but one.")
+    ] = None,
+    score: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Least score.")] = None,
+    max_frames: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many frames.")
+    ] = None,
+    track: Annotated[bool, typer.Option("--track", help="Give every object an identity.")] = False,
+    serve: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Show the stream on a web page.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON; of a stream one line a frame.")
+    ] = False,
+) -> None:
+    """Detect objects in images, a video or a live stream.
+
+    Of images, annotated images and detections.json are written.
+
+    Of a video, an annotated video and JSON lines, one a frame.
+
+    Of a camera or stream nothing, but with --save; the newest frame wins.
+
+    Ctrl-C ends it with exit code 130 and keeps what was processed.
+    """
+    _quiet_video_libraries()
+    from .detecting import Wishes
+    from .detecting import detect as run
+
+    wishes = Wishes(
+        output=output,
+        save=[choice.value for choice in save or ()],
+        backend=backend.value,
+        precision=precision.value,
+        threads=threads,
+        score=score,
+        max_frames=max_frames,
+        track=track,
+        serve=serve,
+        as_json=as_json,
+    )
+    code = run(bundle, source, wishes)
+    if code != 0:
+        raise typer.Exit(code)
+
+
+@bench.command("video", epilog="Example: hexdet bench video build/heads street.mp4")
+def bench_video(
+    bundle: BundleFolder,
+    video: Annotated[
+        Path | None, typer.Argument(metavar="VIDEO", help="Else one of rendered scenes is made.")
+    ] = None,
+    frames: Annotated[int, typer.Option(min=1, help="Of the video, from its start.")] = 500,
+    rounds: Annotated[int, typer.Option(min=1, help="Of which the median counts.")] = 3,
+    precision: Annotated[PrecisionChoice, typer.Option()] = PrecisionChoice.int8,
+    threads: Annotated[int, typer.Option(min=1, help="Of the network.")] = 1,
+    write: Annotated[bool, typer.Option(help="Whether to draw, encode and write, too.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the video pipeline with its slowest stage alone, over the same frames."""
+    _quiet_video_libraries()
+    import dataclasses
+
+    from . import console
+    from .benchmarks.video import describe, measure
+
+    with console.bar("timing the stages and the pipeline"):
+        pace = measure(
+            bundle,
+            video,
+            frames=frames,
+            rounds=rounds,
+            precision=precision.value,
+            threads=threads,
+            write=write,
+        )
+    if as_json:
+        console.print_json({**dataclasses.asdict(pace), "slowest": pace.slowest})
+    else:
+        console.out.print(describe(pace), markup=False)
+
+
+@bench.command("postprocess", epilog="Example: hexdet bench postprocess build/heads --repeat 50")
+def bench_postprocess(
+    bundle: Annotated[
+        Path, typer.Argument(metavar="BUNDLE", help="Whose outputs on test images are recorded.")
+    ] = Path("build/heads"),
+    repeat: Annotated[int, typer.Option(min=1, help="Rounds over every image.")] = 10,
+    images: Annotated[int, typer.Option(min=1, help="Test images to record outputs of.")] = 12,
+    as_json: AsJson = False,
+) -> None:
+    """Time the post-processing on 8-bit codes beside the ways that compute everything.
+
+    Also counts what differs from the plain reading; exit code 3 if anything does.
+    """
+    from .benching import bench_postprocess as run
+
+    run(bundle, images, repeat, as_json)
+
+
+@bench.command("hard-cases", epilog="Example: hexdet bench hard-cases --limit 20")
+def bench_hard_cases(
+    limit: Limit = None, build: BuildFolder = Path("build"), as_json: AsJson = False
+) -> None:
+    """Carry two networks of other people through and compare them with what they could do.
+
+    They are a person and a face detector, in the folder `models` beside HEXDET_DATA.
+    """
+    import dataclasses
+
+    from . import console
+    from .benchmarks.hard_cases import describe, measure_faces, measure_persons
+
+    with console.bar("the face detector") as step:
+        faces = measure_faces(build, limit=limit, progress=lambda _, *counts: step(*counts))
+    with console.bar("the person detector") as step:
+        persons = measure_persons(build, limit=limit, progress=lambda _, *counts: step(*counts))
+    if as_json:
+        console.print_json(
+            {
+                "persons": [dataclasses.asdict(row) for row in persons],
+                "faces": [dataclasses.asdict(row) for row in faces],
+            }
+        )
+    else:
+        console.out.print(describe(persons, faces), markup=False)
+
+
+@bench.command("stress", epilog="Example: hexdet bench stress --limit 50")
+def bench_stress(
+    limit: Limit = None,
+    factor: Annotated[float, typer.Option(min=1, help="Largest factor of a channel.")] = 100.0,
+    adaround: Annotated[
+        bool, typer.Option("--adaround", help="The rows with AdaRound, too: far longer.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Quantize a network whose channels differ ten thousand times, with each method.
+
+    Needs AIMET. Exit code 3 where plain INT8 does not break it, or equalisation does not mend it.
+    """
+    from .benching import bench_stress as run
+
+    run(limit, factor, adaround, as_json)
+
+
+def _quiet_video_libraries() -> None:
+    """Keep off the terminal what OpenCV and FFmpeg print; to be called before OpenCV is loaded."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 
 def _recipe(name: str, overrides: list[str] | None) -> Recipe:

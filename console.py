@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from .export.dlc_file.diff import DlcDiff
     from .export.dlc_file.info import DlcInfo
     from .export.ladder import Rung
-    from .quantization.report import Report
+    from .quantization.report.schema import Report
+    from .runtime.stream.frames import Source
+    from .runtime.stream.meter import Meter
 
 NAME_WIDTH = 28
 GENERATED = re.compile(r"_token_\d+$")
@@ -72,6 +74,35 @@ def bar(title: str) -> Iterator[Callable[[int, int], None]]:
         yield update
 
 
+@contextlib.contextmanager
+def stream_line(title: str, source: Source, limit: int | None) -> Iterator[Callable[[Meter], None]]:
+    """Show how a stream is doing in one line of a terminal; yields its update function.
+
+    Without a terminal the title is all that is printed. limit: of frames, None for all.
+    """
+    if not err.is_terminal:
+        err.print(escape(title))
+        yield lambda meter: None
+        return
+    known = [n for n in (source.count, limit) if n is not None]
+    columns = (TextColumn("{task.description}"), TextColumn("{task.fields[text]}"))
+    with Progress(*columns, console=err, transient=True, refresh_per_second=4) as progress:
+        task = progress.add_task(escape(title), total=None, text="")
+
+        def update(meter: Meter) -> None:
+            pace = meter.lately()
+            of = f"/{min(known)}" if known else ""
+            text = (
+                f"frame {meter.frames}{of}  {pace.fps:.1f} fps  pre {pace.pre_ms:.1f}  "
+                f"net {pace.net_ms:.1f}  post {pace.post_ms:.1f} ms  {meter.detections} found"
+            )
+            if source.live:
+                text += f"  {meter.lost} dropped"
+            progress.update(task, text=text)
+
+        yield update
+
+
 def say(text: str) -> None:
     """Print a line about what happens, on standard error: standard output is for results."""
     err.print(escape(text))
@@ -92,10 +123,13 @@ def print_json(value: Any) -> None:
     out.out(to_json(value), end="")
 
 
-def accuracy_table(report: Report) -> None:
-    """Print the accuracy-drop table of a report, with its verdict."""
-    from .quantization.report_page import verdict
+def print_line(text: str) -> None:
+    """Print a line that is complete, at once: somebody may read along."""
+    out.out(text, end="")
 
+
+def accuracy_table(report: Report) -> None:
+    """Print the accuracy-drop table of a report, with its verdict and what flipped."""
     title = f"{report.name}: {report.dataset}, {report.images} of {report.images_available} images"
     table = Table(title=escape(title), title_justify="left")
     table.add_column("runs")
@@ -111,7 +145,14 @@ def accuracy_table(report: Report) -> None:
             *(share(row.per_class_ap50[name]) for name in report.classes),
         )
     out.print(table)
-    out.print(escape(verdict(report)))
+    out.print(report.verdict.sentence, markup=False)
+    flips = report.flips.counts
+    out.print(
+        f"At the detector's threshold: {flips.kept + flips.lost} objects found by float, of these "
+        f"{flips.lost} lost by INT8 on the HTP, {flips.gained} others gained; "
+        f"{flips.new_false} new false alarms, {flips.gone_false} gone.",
+        markup=False,
+    )
 
 
 def artifact_table(report: Report) -> None:

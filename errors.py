@@ -1,6 +1,7 @@
 """The errors that a user can cause or meet; the door prints them without a traceback.
 
 HexdetError            what every error below is; `exit_code` is what the process ends with
+├── UsageError         an argument or option has a value that cannot be meant
 ├── RecipeError        a recipe holds an unknown key, a wrong type or a value that cannot work
 ├── DataError          an image, an annotation or a dataset is missing or unreadable
 ├── ArtifactError      a file of a bundle or a checkpoint is missing, damaged or does not fit
@@ -18,6 +19,12 @@ class HexdetError(Exception):
     """Say what happened, where, and what to do about it, in one line of text."""
 
     exit_code = 1
+
+
+class UsageError(HexdetError):
+    """An argument or option of the command line has a value that cannot be meant."""
+
+    exit_code = 2
 
 
 class RecipeError(HexdetError):

@@ -32,7 +32,7 @@ ALLOWED = {
         "training", "quantization", "export",
     },
 }  # fmt: skip
-DOOR = {"__main__", "console", "detecting", "verbs"}
+DOOR = {"__main__", "benching", "console", "detecting", "tables", "verbs"}
 FORBIDDEN_ON_DEVICE = ("torch", "onnx", "yaml", "pydantic", "onnxsim", "safetensors", "pycocotools")
 
 
