@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from ..recipe import DataSection, ImagesData, ScenesData
+from ..recipe import DataSection, ImagesData, Recipe, ScenesData
 from .images import ImageFolder
 from .record import Dataset
 from .scenes import Scenes
@@ -37,3 +37,14 @@ def open_split(data: DataSection, split: Split) -> Dataset:
         classes=data.classes,
         address=data.address,
     )
+
+
+def open_calibration(recipe: Recipe) -> Dataset:
+    """Open the images that calibration chooses from: the training split, or the folder it names.
+
+    Raises DataError where they are missing.
+    """
+    folder = recipe.calibration.folder
+    if folder:
+        return ImageFolder(data_root() / folder, classes=recipe.classes)
+    return open_split(recipe.data, "train")

@@ -11,11 +11,14 @@ from ..runtime.images import read_image
 from .record import Annotation, AnnotationBuilder, Dropped, Record
 
 LAYOUT = "JPEGImages/*.jpg, Annotations/*.xml, ImageSets/Main/<split>.txt"
+ALL = "all"
+"""The split of every annotated image, where ImageSets has no list of that name."""
 
 
 class VocDataset:
     """One split of a dataset in PASCAL VOC layout; `difficult` objects are marked ignore.
 
+    The split `all` needs no list: it is every image that has an annotation.
     Annotations are read when the dataset is opened, images one at a time.
     Raises DataError where the folder, the split, an annotation or an image file is missing.
     """
@@ -68,8 +71,13 @@ class VocDataset:
 
     def _read_split(self, split: str) -> list[str]:
         path = self._folder / "ImageSets" / "Main" / f"{split}.txt"
+        if split == ALL and not path.is_file():
+            names = sorted(p.stem for p in (self._folder / "Annotations").glob("*.xml"))
+            if not names:
+                raise DataError(f"no annotation in {self._folder / 'Annotations'}")
+            return names
         if not path.is_file():
-            known = sorted(p.stem for p in path.parent.glob("*.txt"))
+            known = sorted({ALL, *(p.stem for p in path.parent.glob("*.txt"))})
             raise DataError(f"no split {split!r}: {path} is missing; known: {', '.join(known)}")
         # Some VOC lists carry a second column, the presence of a class.
         try:

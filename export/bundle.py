@@ -56,9 +56,9 @@ class Bundle:
             return False
         for later in self._after(stage):
             stale = self._content["stages"].pop(later, None)
-            if stale and later not in self._stages:
+            if stale and (later not in self._stages or later == stage):
                 # Nobody will make it again unasked: it must not be taken for a part of the bundle.
-                for name in stale["outputs"]:
+                for name in set(stale["outputs"]) - set(outputs if later == stage else ()):
                     self._content["files"].pop(name, None)
                     (self.folder / name).unlink(missing_ok=True)
         if self._content["stages"] or self._content["files"]:

@@ -11,10 +11,13 @@ import onnxsim
 from onnx import helper, version_converter
 
 from ..errors import ArtifactError, ToolError
+from ..quantization.ranges.trained import read_trained_ranges, write_trained_ranges
 from ..runtime.contract import DetectorContract
 from ..runtime.files import sha256_of
 from .foreign_check import check_cut
+from .tflite_ssd import LABELS
 
+TFLITE = ".tflite"
 AFTER_HEADS = frozenset(
     {
         "Add",
@@ -51,18 +54,34 @@ class Cut:
 
 
 def load_foreign(path: Path, contract: DetectorContract, opset: int) -> tuple[onnx.ModelProto, Cut]:
-    """Read a foreign SSD and return its float graph with raw per-level heads, NHWC.
+    """Read a foreign SSD, ONNX or TensorFlow Lite, and cut it back to its heads: see `cut_foreign`.
 
-    The outputs are followed backwards through layout, activation and decoding to the convolutions
-    they come from; these become the outputs that the contract names. Raises ArtifactError, naming
-    the node, where that is not possible, where the heads do not fit the contract, or where the
-    contract does not explain what the original makes of them.
+    Raises ArtifactError also where the file cannot be read.
     """
+    if path.suffix == TFLITE:
+        # A package that only this kind of file needs.
+        from .tflite_ssd.building import import_tflite_ssd
+
+        return cut_foreign(import_tflite_ssd(path, contract, opset), path, contract, opset)
     try:
         model = onnx.load(path)
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf, checker and file errors share no base
         raise ArtifactError(f"{path} is no readable ONNX model: {error}") from error
+    return cut_foreign(model, path, contract, opset)
+
+
+def cut_foreign(
+    model: onnx.ModelProto, path: Path, contract: DetectorContract, opset: int
+) -> tuple[onnx.ModelProto, Cut]:
+    """Return the float graph of a foreign SSD with raw per-level heads, NHWC.
+
+    The outputs are followed backwards through layout, activation and decoding to the convolutions
+    they come from; these become the outputs that the contract names. path: the file it came from.
+    Raises ArtifactError, naming the node, where that is not possible, where the heads do not fit
+    the contract, or where the contract does not explain what the original makes of them.
+    """
+    trained = read_trained_ranges(model)
     _fix_batch(model)
     simplified, verified = onnxsim.simplify(model)
     if not verified:
@@ -78,13 +97,23 @@ def load_foreign(path: Path, contract: DetectorContract, opset: int) -> tuple[on
     result = version_converter.convert_version(result, opset)
     result, _ = onnxsim.simplify(result)
     del result.metadata_props[:]
+    write_trained_ranges(result, trained)
     onnx.checker.check_model(result, full_check=True)
     outputs = check_cut(simplified, heads, named, result, contract, str(path))
     return result, Cut(removed=removed, heads=named, outputs=outputs)
 
 
 def foreign_sources(path: Path) -> dict[str, str]:
-    """Return the sha256 of a graph and of every file that its weights lie in, by name."""
+    """Return the sha256 of a graph and of every file that belongs to it, by name.
+
+    To an ONNX file belong those that its weights lie in, to a `.tflite` its class names.
+    """
+    if path.suffix == TFLITE:
+        labels = path.with_name(LABELS)
+        return {
+            "tflite": sha256_of(path),
+            **({LABELS: sha256_of(labels)} if labels.is_file() else {}),
+        }
     sources = {"onnx": sha256_of(path)}
     for place in sorted(_external_files(path)):
         beside = path.parent / place

@@ -11,11 +11,11 @@ import onnx
 from onnx import helper
 
 from ..errors import ArtifactError, ParityError
+from ..quantization.cpu_session import cpu_session
+from ..runtime.activation import activate
 from ..runtime.anchors import all_anchors
 from ..runtime.boxes import clip, decode, to_centred
 from ..runtime.contract import DetectorContract
-from ..runtime.postprocess import activate
-from .cpu_session import cpu_session
 from .tolerances import FLOAT_GRAPH, FOREIGN_OUTPUT
 
 Array = npt.NDArray[np.float32]

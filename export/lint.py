@@ -184,7 +184,8 @@ def _ceiling(floats: onnx.ModelProto, integers: onnx.ModelProto) -> list[Remark]
     at_ceiling = [
         name
         for name, tensor in code_tensors(integers).items()
-        if name in clipped and abs(float(tensor.scale) * 255 - CEILING) < 1e-3
+        if name in clipped
+        and abs(float(tensor.scale) * np.iinfo(tensor.zero_point.dtype).max - CEILING) < 1e-3
     ]
     if not at_ceiling:
         return []
@@ -193,7 +194,7 @@ def _ceiling(floats: onnx.ModelProto, integers: onnx.ModelProto) -> list[Remark]
             level="note",
             rule="saturated ReLU6",
             subject=f"{len(at_ceiling)} of {len(clipped)}, first {at_ceiling[0]}",
-            reason="calibration images reach the ceiling of 6, which takes the whole 8-bit range",
+            reason="calibration images reach the ceiling of 6, which takes the whole range",
         )
     ]
 

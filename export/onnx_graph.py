@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ParityError, ToolError
+from ..quantization.cpu_session import cpu_session
 from ..runtime.contract import DetectorContract
 from ..training.networks import SSD
 from ..training.networks.layers import fold_batch_norms
-from .cpu_session import cpu_session
 from .tolerances import FLOAT_GRAPH
 
 

@@ -12,6 +12,7 @@ import onnx
 from ..datasets.opening import open_split
 from ..datasets.record import Record
 from ..errors import NotRunError
+from ..quantization.cpu_session import cpu_session
 from ..recipe import Recipe
 from ..runtime.backend import Backend, CpuBackend, graph_path
 from ..runtime.contract import DetectorContract, load_contract
@@ -23,7 +24,6 @@ from ..training.backend import TorchBackend
 from ..training.checkpoint import Checkpoint, load_checkpoint
 from .bundle import Bundle
 from .context_binary import ContextBackend
-from .cpu_session import cpu_session
 from .dlc_runner.backend import DlcBackend
 from .ladder import Rung, RungSpec, climb
 from .onnx_graph import export_float

@@ -14,14 +14,17 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from ..calibration_data.images import CalibrationImages, read_calibration_set
 from ..calibration_data.manifest import FILE_NAME as CALIBRATION
-from ..calibration_data.manifest import CalibrationSet, read_calibration_set
+from ..calibration_data.manifest import save_manifest
+from ..calibration_data.overlap import refuse_overlap
 from ..calibration_data.selection import choose
-from ..datasets.opening import open_split
-from ..errors import ArtifactError
+from ..datasets.opening import open_calibration, open_split
+from ..datasets.record import Dataset
+from ..errors import ArtifactError, RecipeError
 from ..quantization.encodings import FILE_NAME as ENCODINGS
 from ..quantization.encodings import encodings_of, output_encodings_of, save_encodings
-from ..quantization.quantize import quantize_graph
+from ..quantization.quantize import EQUALISED, quantize_graph
 from ..recipe import Recipe
 from ..runtime.backend import GRAPHS, graph_path
 from ..runtime.contract import FILE_NAME as CONTRACT
@@ -29,7 +32,7 @@ from ..runtime.contract import DetectorContract, load_contract
 from ..runtime.files import replacing, sha256_of
 from ..runtime.htp import HtpBackend
 from ..runtime.images import normalise
-from ..runtime.targets import Target
+from ..runtime.targets import Target, target_of_arch
 from ..training.checkpoint import Checkpoint
 from ..training.contract import contract_of
 from .audit import Audit, audit_bundle, check_audit
@@ -87,7 +90,7 @@ def export_bundle(recipe: Recipe, checkpoint: Checkpoint, folder: Path, watch: W
 
 
 def export_foreign(recipe: Recipe, graph: Path, folder: Path, watch: Watcher) -> Bundle:
-    """Make or refresh a whole bundle from a foreign SSD's ONNX graph.
+    """Make or refresh a whole bundle from a foreign SSD, an ONNX or a TensorFlow Lite file.
 
     The recipe's network section is the contract: strides, anchors, normalisation, activation.
     Raises ArtifactError where the graph cannot be cut back to its heads, and as `export_bundle`.
@@ -104,7 +107,7 @@ def export_foreign(recipe: Recipe, graph: Path, folder: Path, watch: Watcher) ->
         bundle.note("cut", dataclasses.asdict(cut))
 
     if not graph.is_file():
-        raise ArtifactError(f"no ONNX graph {graph}")
+        raise ArtifactError(f"no network {graph}")
     return _make(recipe, foreign_sources(graph), folder, watch, work)
 
 
@@ -131,24 +134,29 @@ def _make(
 
 
 def quantize_bundle(bundle: Bundle, recipe: Recipe, watch: Watcher) -> None:
-    """Make or refresh the integer graph of a bundle that has a float one."""
-    dataset = open_split(recipe.data, "train")
+    """Make or refresh the integer graph of a bundle that has a float one.
+
+    Raises RecipeError where the recipe's chip lacks what it asks for, DataError where calibration
+    images are missing, unreadable or among the evaluation images.
+    """
+    check_widths(recipe, target_of_arch(recipe.export.target_arch))
+    dataset, evaluated = open_calibration(recipe), open_split(recipe.data, "test")
     inputs: dict[str, Any] = {
         "float": sha256_of(graph_path(bundle.folder, "float")),
         "contract": dataclasses.asdict(contract_of(recipe)),
         "data": dataset.fingerprint(),
+        "evaluated": evaluated.fingerprint(),
         "calibration": recipe.calibration.model_dump(),
         "quantization": recipe.quantization.model_dump(),
     }
 
     def work() -> None:
-        chosen = choose(dataset, recipe.calibration.images, recipe.calibration.seed)
-        spec = contract_of(recipe).input
-        with watch.stage("quantize", "reading calibration images") as step:
-            images = read_calibration_set(dataset, chosen, spec, step)
+        images = _calibration_images(recipe, dataset, evaluated, watch)
         _quantize(recipe, images, bundle.folder, watch)
 
-    ran = bundle.run("quantize", inputs, [INT8, ENCODINGS, CALIBRATION, CONTRACT], work)
+    outputs = [INT8, ENCODINGS, CALIBRATION, CONTRACT]
+    outputs += [EQUALISED] if recipe.quantization.equalise else []
+    ran = bundle.run("quantize", inputs, outputs, work)
     watch.done(StageReport(stage="quantize", ran=ran))
 
 
@@ -184,6 +192,7 @@ def write_targets(
     """Compile a bundle's integer graph for each chip and execute the result once."""
     folder, limit = bundle.folder, recipe.export.time_limit_s
     for target in targets:
+        check_widths(recipe, target)
         binary, wrapper = context_paths(folder, target)
 
         def work(target: Target = target, binary: Path = binary, wrapper: Path = wrapper) -> None:
@@ -198,6 +207,19 @@ def write_targets(
         stage = f"{TARGET_STAGE}{target.name}"
         ran = bundle.run(stage, inputs, [binary.name, wrapper.name], work)
         watch.done(StageReport(stage=stage, ran=ran))
+
+
+def check_widths(recipe: Recipe, target: Target) -> None:
+    """Raise RecipeError where the recipe wants 16-bit activations of a chip without them."""
+    section = recipe.quantization
+    if target.int16 is True or (section.activation_bits == 8 and not section.wide):
+        return
+    key = "wide" if section.activation_bits == 8 else "activation_bits"
+    known = "has no" if target.int16 is False else "is not known to have"
+    raise RecipeError(
+        f"quantization.{key}: {target.name} (Hexagon v{target.arch}) {known} 16-bit activations: "
+        f"choose another chip or 8 bits"
+    )
 
 
 def check_bundle(bundle: Bundle, recipe: Recipe) -> tuple[Audit, list[Remark]]:
@@ -232,7 +254,7 @@ def _export(recipe: Recipe, checkpoint: Checkpoint, bundle: Bundle, watch: Watch
         dataset = open_split(recipe.data, "train")
         indices = list(range(min(PARITY_IMAGES, len(dataset))))
         images = read_calibration_set(dataset, indices, contract.input)
-        pictures = normalise(images.pixels, contract.input)
+        pictures = normalise(np.concatenate(images[:]), contract.input)
         rows = {}
         stages = {"exported": graphs.exported, "simplified": graphs.simplified}
         for done, (stage, model) in enumerate(stages.items(), 2):
@@ -246,16 +268,33 @@ def _export(recipe: Recipe, checkpoint: Checkpoint, bundle: Bundle, watch: Watch
     bundle.note("float_parity", {"images": len(indices), **rows})
 
 
-def _quantize(recipe: Recipe, images: CalibrationSet, folder: Path, watch: Watcher) -> None:
+def _calibration_images(
+    recipe: Recipe, dataset: Dataset, evaluated: Dataset, watch: Watcher
+) -> CalibrationImages:
+    """Choose and read the calibration images; DataError where they are evaluated on as well."""
+    section, spec = recipe.calibration, contract_of(recipe).input
+    with watch.stage("quantize", "choosing calibration images") as step:
+        chosen = choose(dataset, section.images, section.seed, section.selection, step)
+    with watch.stage("quantize", "reading calibration images") as step:
+        images = read_calibration_set(dataset, chosen, spec, step)
+    with watch.stage("quantize", "holding them against the evaluation images") as step:
+        refuse_overlap(images, dataset, evaluated, spec, step)
+    return images
+
+
+def _quantize(recipe: Recipe, images: CalibrationImages, folder: Path, watch: Watcher) -> None:
     contract = contract_of(recipe)
     with watch.stage("quantize", "calibrating") as step:
-        model = quantize_graph(
-            onnx.load(folder / FLOAT), images.pixels, contract.input, recipe.quantization, step
+        quantized = quantize_graph(
+            onnx.load(folder / FLOAT), images, contract.input, recipe.quantization, step
         )
-    encodings = encodings_of(model, recipe.quantization)
+    encodings = encodings_of(quantized.model, recipe.quantization)
     with replacing(folder / INT8) as temporary:
-        onnx.save(model, temporary)
+        onnx.save(quantized.model, temporary)
+    if recipe.quantization.equalise:
+        with replacing(folder / EQUALISED) as temporary:
+            onnx.save(quantized.base, temporary)
     save_encodings(folder, encodings)
-    images.save(folder)
+    save_manifest(images, folder, recipe.calibration.selection)
     known = output_encodings_of(encodings, contract.output_shapes())
     dataclasses.replace(load_contract(folder), encodings=known).save(folder)

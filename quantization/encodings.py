@@ -73,7 +73,7 @@ def encodings_of(model: onnx.ModelProto, section: QuantizationSection) -> dict[s
         "activation_encodings": activations,
         "param_encodings": parameters,
         "quantizer_args": {
-            "activation_bitwidth": 8,
+            "activation_bitwidth": section.activation_bits,
             "param_bitwidth": 8,
             "dtype": "int",
             "is_symmetric": str(section.weights == "per_channel"),

@@ -10,6 +10,8 @@ from ..errors import ArtifactError
 TO_NHWC = [0, 2, 3, 1]
 TO_NCHW = [0, 3, 1, 2]
 IMAGE = "image"
+REMOVABLE = frozenset({"Clip", "Relu"})
+"""What a range does all by itself: codes end where it ends."""
 
 
 def cut_output_transposes(model: onnx.ModelProto) -> dict[str, str]:
@@ -47,6 +49,31 @@ def _is_raw_convolution_in_nhwc(node: onnx.NodeProto, producers: dict[str, onnx.
         and source is not None
         and source.op_type == "Conv"
     )
+
+
+def absorb_clips(model: onnx.ModelProto) -> dict[str, str]:
+    """Remove every Clip and Relu that alone reads what a node computes, in place.
+
+    The node's output takes the name of the Clip's, whose range then does the clipping. Returns
+    the former name of each such output with its new one.
+    """
+    graph = model.graph
+    readers: dict[str, int] = {}
+    for name in [*(n for node in graph.node for n in node.input), *(o.name for o in graph.output)]:
+        readers[name] = readers.get(name, 0) + 1
+    producers = {n: node for node in graph.node if node.op_type != "Constant" for n in node.output}
+    renamed = {}
+    for node in list(graph.node):
+        source = node.input[0] if node.input else ""
+        if node.op_type not in REMOVABLE or source not in producers or readers[source] != 1:
+            continue
+        producer = producers[source]
+        producer.output[list(producer.output).index(source)] = node.output[0]
+        producers[node.output[0]] = producer
+        renamed[source] = node.output[0]
+        graph.node.remove(node)
+    del graph.value_info[:]
+    return renamed
 
 
 def make_integer_ends(model: onnx.ModelProto, renamed: dict[str, str]) -> None:

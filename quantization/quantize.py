@@ -1,84 +1,121 @@
-"""From the float graph to the integer one: onnxruntime's quantizer with Qualcomm's settings."""
+"""From the float graph to the integer one: methods, ranges, codes, corrections, in this order."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import onnx
-from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize
-from onnxruntime.quantization.execution_providers.qnn import get_qnn_qdq_config
 
 from ..recipe import QuantizationSection
+from ..runtime.backend import graph_path
 from ..runtime.contract import InputSpec
-from ..runtime.images import normalise
-from .graph_edits import IMAGE, cut_output_transposes, drop_unused, make_integer_ends
+from .graph_edits import (
+    IMAGE,
+    absorb_clips,
+    cut_output_transposes,
+    drop_unused,
+    make_integer_ends,
+)
+from .qdq import to_qdq
+from .ranges.calibration import find_ranges
+from .ranges.estimators import Range
+from .ranges.measuring import Images
+from .weight_grid import pinned_weights
+from .widths import ALWAYS_8, Overrides, choose_widths
+
+EQUALISED = "equalised.onnx"
+"""The float graph that was quantized, beside float.onnx, where it is another one."""
 
 Progress = Callable[[int, int], None]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Quantized:
+    """model: the integer graph. base: the float graph whose layers its layers stand for."""
+
+    model: onnx.ModelProto
+    base: onnx.ModelProto
+
+
+def base_path(folder: Path) -> Path:
+    """Return the float graph of a bundle whose layers are those of its integer graph.
+
+    Raises ArtifactError where the bundle has no float graph.
+    """
+    equalised = folder / EQUALISED
+    return equalised if equalised.is_file() else graph_path(folder, "float")
+
+
 def quantize_graph(
     float_model: onnx.ModelProto,
-    pixels: npt.NDArray[np.uint8],
+    images: Images,
     spec: InputSpec,
     section: QuantizationSection,
     progress: Progress = lambda done, total: None,
-) -> onnx.ModelProto:
-    """Return the QDQ graph with uint8 NHWC input and outputs.
+) -> Quantized:
+    """Return the QDQ graph with uint8 NHWC input and outputs, and the float graph behind it.
 
-    pixels: the calibration images, uint8 [n, h, w, 3]. Activations become uint8, asymmetric,
-    per tensor; weights int8, symmetric, per output channel, or uint8 per tensor; biases int32.
+    images: the calibration images, uint8 [1, h, w, 3] each; they are read several times. `progress`
+    is told after every image of every pass. Activations become uint8 or uint16, asymmetric, per
+    tensor; weights int8, symmetric, per output channel, or uint8 per tensor; biases int32. Raises
+    ArtifactError for a graph that does not end in raw convolutions, RecipeError for a name in
+    `wide` that has no codes, DataError where the images cannot give the ranges.
     """
+    base = onnx.ModelProto()
+    base.CopyFrom(float_model)
+    for node in base.graph.node:  # conversions and corrections find nodes by their names
+        node.name = node.name or node.output[0]
+    if section.equalise:
+        from .methods.equalisation import equalise
+
+        base = equalise(base)
+    rounded, overrides = base, Overrides()
+    if section.rounding == "adaround":
+        from .methods.adaround import round_weights
+
+        learnt = round_weights(base, images, spec, section, progress)
+        rounded, overrides = learnt.model, pinned_weights(learnt.scales)
+    model = _quantized(rounded, images, spec, section, overrides, progress)
+    if section.correct_bias:
+        from .methods.bias_correction import correct_biases
+
+        model = correct_biases(base, model, images, spec, progress)
+    onnx.checker.check_model(model, full_check=True)
+    return Quantized(model=model, base=base)
+
+
+def _quantized(
+    rounded: onnx.ModelProto,
+    images: Images,
+    spec: InputSpec,
+    section: QuantizationSection,
+    overrides: Overrides,
+    progress: Progress,
+) -> onnx.ModelProto:
+    """Return the integer graph of a float one whose weights are as they shall be."""
     model = onnx.ModelProto()
-    model.CopyFrom(float_model)
+    model.CopyFrom(rounded)
     renamed = cut_output_transposes(model)
-    per_channel = section.weights == "per_channel"
-    with tempfile.TemporaryDirectory(prefix="hexdet-") as folder:
-        source, result = Path(folder, "float.onnx"), Path(folder, "qdq.onnx")
-        onnx.save(model, source)
-        config = get_qnn_qdq_config(
-            str(source),
-            _Reader(pixels, spec, progress),
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8 if per_channel else QuantType.QUInt8,
-            per_channel=per_channel,
-            init_overrides={IMAGE: [_input_encoding(spec)]},
-        )
-        quantize(str(source), str(result), config)
-        quantized = onnx.load(result)
+    plain = onnx.ModelProto()
+    plain.CopyFrom(model)
+    absorbed = absorb_clips(plain)
+    not_codes = {
+        **{before: f"ends in a clip: name {after!r}" for before, after in absorbed.items()},
+        **dict.fromkeys(renamed.values(), ALWAYS_8),
+    }
+    widths = choose_widths(plain, spec, section, not_codes)
+    ranges = find_ranges(model, widths.bits, images, spec, section, progress)
+    # The image needs none, its encoding is among the overrides; onnxruntime wants one all the same.
+    ranges[IMAGE] = Range(low=-spec.mean / spec.std, high=(255 - spec.mean) / spec.std)
+    quantized = to_qdq(
+        plain,
+        ranges,
+        {**overrides, **widths.overrides},
+        per_channel=section.weights == "per_channel",
+        wide=widths.any_wide,
+    )
     make_integer_ends(quantized, renamed)
     drop_unused(quantized)
-    del quantized.metadata_props[:]
-    onnx.checker.check_model(quantized, full_check=True)
     return quantized
-
-
-def _input_encoding(spec: InputSpec) -> dict[str, npt.NDArray[np.generic]]:
-    """Return the encoding under which a raw pixel is its own code: nothing is lost at the input.
-
-    real = (pixel - mean) / std = (code - zero_point) * scale, exact for a whole mean.
-    """
-    return {
-        "scale": np.array(1 / spec.std, np.float32),
-        "zero_point": np.array(round(spec.mean), np.uint8),
-    }
-
-
-class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime ships no types
-    """The calibration images, one at a time, as the float graph reads them."""
-
-    def __init__(self, pixels: npt.NDArray[np.uint8], spec: InputSpec, progress: Progress) -> None:
-        self._pixels, self._spec, self._progress = pixels, spec, progress
-        self._next = 0
-
-    def get_next(self) -> dict[str, npt.NDArray[np.float32]] | None:
-        """Return the next image as the graph's input, None after the last."""
-        if self._next == len(self._pixels):
-            return None
-        image = normalise(self._pixels[self._next : self._next + 1], self._spec)
-        self._next += 1
-        self._progress(self._next, len(self._pixels))
-        return {IMAGE: image}

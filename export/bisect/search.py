@@ -13,6 +13,15 @@ import numpy.typing as npt
 import onnx
 
 from ...errors import ArtifactError
+from ...quantization.layers import Values as Codes
+from ...quantization.layers import (
+    alone_on_cpu,
+    cpu_layers,
+    emulator_layers,
+    float_as_codes,
+    graph_layers,
+)
+from ...quantization.quantize import base_path
 from ...recipe import Recipe
 from ...runtime.backend import graph_path
 from ...runtime.contract import load_contract
@@ -23,16 +32,8 @@ from ..onnx_graph import export_float
 from ..pipeline import INT8_DLC
 from ..tolerances import FLOAT_GRAPH, ONE_LAYER, QUANTIZED
 from .case import Case, Engine, write_case
-from .float_layers import graph_layers, torch_layers
-from .integer_layers import Values as Codes
-from .integer_layers import (
-    alone_on_cpu,
-    context_layers,
-    cpu_layers,
-    dlc_layers,
-    emulator_layers,
-    float_as_codes,
-)
+from .deliverable_layers import context_layers, dlc_layers
+from .torch_layers import torch_layers
 
 Values = Mapping[str, npt.NDArray[Any]]
 FLOAT_RUNGS = ("torch", "exported", "float")
@@ -157,7 +158,7 @@ class Bisection:
         return context_layers(model, self._pixels, target, self._limit_s), target
 
     def _base(self, model: onnx.ModelProto) -> Values:
-        floats = graph_layers(onnx.load(graph_path(self._folder, "float")), self._image)
+        floats = graph_layers(onnx.load(base_path(self._folder)), self._image)
         return float_as_codes(model, floats)
 
     def _float_sides(self, rung: str, reference: str) -> _Sides:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -309,3 +310,26 @@ def test_the_fingerprint_changes_with_the_images(voc: Layout) -> None:
     assert len({before, *(voc.open(s).fingerprint() for s in ("other", "fewer"))}) == 3
     voc.image("a").write_bytes(voc.image("a").read_bytes() + b"\x00")
     assert voc.open().fingerprint() != before
+
+
+def test_all_needs_no_list(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "voc")
+    with pytest.raises(DataError, match="no annotation in"):
+        VocDataset(layout.folder, split="all", classes=CLASSES)
+    for name in ("b", "a"):
+        cv2.imwrite(str(layout.image(name)), np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+        layout.xml(name).write_text(xml_of([obj((1, 1, 9, 9))]))
+    shutil.rmtree(layout.folder / "ImageSets")
+    everything = VocDataset(layout.folder, split="all", classes=CLASSES)
+    assert [everything[i].name for i in range(2)] == ["a", "b"]
+    with pytest.raises(DataError, match="known: all"):
+        VocDataset(layout.folder, split="test", classes=CLASSES)
+
+
+def test_a_list_called_all_is_read(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "voc")
+    for name in ("b", "a"):
+        cv2.imwrite(str(layout.image(name)), np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+        layout.xml(name).write_text(xml_of([]))
+    layout.split("all").write_text("b\n")
+    assert len(VocDataset(layout.folder, split="all", classes=CLASSES)) == 1

@@ -22,9 +22,9 @@ def spec() -> InputSpec:
 
 @pytest.fixture(scope="module")
 def pixels() -> npt.NDArray[np.uint8]:
-    """Six pictures that together use the whole range of the pixels."""
+    """Six pictures [6, 1, h, w, 3] that together use the whole range of the pixels."""
     rng = np.random.default_rng(1)
-    return rng.integers(0, 256, (6, HEIGHT, WIDTH, 3)).astype(np.uint8)
+    return rng.integers(0, 256, (6, 1, HEIGHT, WIDTH, 3)).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +84,8 @@ def quantized(
 ) -> dict[str, onnx.ModelProto]:
     """The integer graph by how its weights were quantized."""
     return {
-        scheme: quantize_graph(float_graph, pixels, spec, QuantizationSection(weights=scheme))
+        scheme: quantize_graph(
+            float_graph, list(pixels), spec, QuantizationSection(weights=scheme)
+        ).model
         for scheme in ("per_channel", "per_tensor")
     }

@@ -152,7 +152,7 @@ def test_the_input_encoding_follows_mean_and_std_not_the_calibration_images(
 ) -> None:
     spec, section = InputSpec(width=24, height=16, mean=mean, std=std), QuantizationSection()
     dim = (pixels[:2] // 4).astype(np.uint8)  # no pixel above 63
-    found = encodings_of(quantize_graph(float_graph, dim, spec, section), section)
+    found = encodings_of(quantize_graph(float_graph, list(dim), spec, section).model, section)
     (entry,) = found["activation_encodings"]["image"]
     assert (entry["scale"], entry["offset"]) == (scale, offset)
 

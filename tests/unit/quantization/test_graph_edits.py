@@ -103,8 +103,8 @@ def test_the_integer_graph_stays_near_the_float_one(
     errors: dict[str, list[float]] = {name: [] for name in names}
     codes_seen: dict[str, set[int]] = {name: set() for name in names}
     for image in pixels:
-        expected = run(float_graph, normalise(image[None], spec))
-        found = run(model, image[None])
+        expected = run(float_graph, normalise(image, spec))
+        found = run(model, image)
         assert found.keys() == expected.keys()
         for name in names:
             codes = np.asarray(found[name], np.uint8)
@@ -122,7 +122,7 @@ def test_the_float_graph_is_not_touched(
     float_graph: onnx.ModelProto, pixels: npt.NDArray[np.uint8], spec: InputSpec
 ) -> None:
     before = float_graph.SerializeToString(deterministic=True)
-    quantize_graph(float_graph, pixels[:1], spec, QuantizationSection())
+    quantize_graph(float_graph, list(pixels[:1]), spec, QuantizationSection())
     assert float_graph.SerializeToString(deterministic=True) == before
 
 
@@ -135,7 +135,7 @@ def test_two_runs_give_the_same_bytes(
     scheme: str,
 ) -> None:
     section = QuantizationSection(weights=scheme)  # type: ignore[arg-type]
-    again = quantize_graph(float_graph, pixels, spec, section)
+    again = quantize_graph(float_graph, list(pixels), spec, section).model
     assert again.SerializeToString() == quantized[scheme].SerializeToString()
 
 
@@ -143,7 +143,7 @@ def test_calibration_images_set_the_ranges(
     float_graph: onnx.ModelProto, quantized: Schemes, pixels: npt.NDArray[np.uint8], spec: InputSpec
 ) -> None:
     dull = np.full_like(pixels[:1], 127)
-    other = quantize_graph(float_graph, dull, spec, QuantizationSection())
+    other = quantize_graph(float_graph, list(dull), spec, QuantizationSection()).model
     assert other.SerializeToString() != quantized["per_channel"].SerializeToString()
 
 
@@ -152,7 +152,7 @@ def test_progress_is_told_image_by_image(
 ) -> None:
     told: list[tuple[int, int]] = []
     section = QuantizationSection()
-    quantize_graph(float_graph, pixels[:3], spec, section, lambda *count: told.append(count))
+    quantize_graph(float_graph, list(pixels[:3]), spec, section, lambda *c: told.append(c))
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -208,7 +208,7 @@ def test_an_unknown_ending_is_refused(
     model.CopyFrom(float_graph)
     edit(model.graph)
     with pytest.raises(ArtifactError, match=f"the output {name} .*export it again"):
-        quantize_graph(model, pixels[:1], spec, QuantizationSection())
+        quantize_graph(model, list(pixels[:1]), spec, QuantizationSection())
 
 
 def test_dropping_keeps_what_an_output_needs_and_its_order() -> None:

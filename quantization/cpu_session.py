@@ -1,4 +1,4 @@
-"""A graph in memory on onnxruntime's CPU provider: what the checks of this folder compute with."""
+"""A graph in memory on onnxruntime's CPU provider: what checks and diagnosis compute with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each layer of the float forms computes on one image: PyTorch, and its ONNX graphs."""
+"""What each convolution computes in PyTorch, by its name in the exported graph."""
 
 from __future__ import annotations
 
@@ -8,35 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import torch
-from onnx import helper
 from torch import Tensor, nn
 
 from ...runtime.contract import InputSpec
 from ...runtime.images import normalise
 from ...training.networks import SSD
-from ..cpu_session import cpu_session
 
 Values = dict[str, npt.NDArray[np.float32]]
-
-
-def graph_layers(model: onnx.ModelProto, image: npt.NDArray[np.float32]) -> Values:
-    """Return every float tensor that the graph's nodes make, by name, in the graph's order.
-
-    image: the float graph's input, [1, 3, h, w], normalised.
-    """
-    exposed = onnx.ModelProto()
-    exposed.CopyFrom(model)
-    names = [n for node in model.graph.node for n in node.output if node.op_type != "Constant"]
-    known = {output.name for output in model.graph.output}
-    exposed.graph.output.extend(
-        helper.make_empty_tensor_value_info(name) for name in names if name not in known
-    )
-    values = cpu_session(exposed).run(names, {"image": image})
-    return {
-        name: value
-        for name, value in zip(names, values, strict=True)
-        if value.dtype == np.float32 and value.ndim > 1
-    }
 
 
 def torch_layers(
