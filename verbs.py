@@ -26,9 +26,12 @@ from .export.pipeline import (
     write_dlcs,
     write_targets,
 )
-from .quantization.report import Placement, Report, load_report, make_report
-from .quantization.report_page import save_page
-from .recipe import Recipe, apply_override, parse_recipe
+from .quantization.report.inputs import load_report
+from .quantization.report.making import make_report
+from .quantization.report.page import save_report
+from .quantization.report.schema import Placement, Report
+from .quantization.report.verdict import check_verdict
+from .recipe import QuantizationSection, Recipe, apply_override, parse_recipe
 from .runtime.backend import Precision
 from .runtime.detector import BackendName, Detector
 from .runtime.targets import find_target
@@ -36,6 +39,7 @@ from .training.checkpoint import default_checkpoint, load_checkpoint, shipped_ch
 
 if TYPE_CHECKING:
     from .export.ladder import Rung
+    from .quantization.report.calibration_study import Requantize
 
 
 class _Shown(Watcher):
@@ -78,8 +82,15 @@ def export(
     console.out.print(f"bundle: {folder}    report: {folder}/report.html", markup=False)
 
 
-def quantize(folder: Path, overrides: Iterable[str]) -> None:
-    """Quantize a bundle again with its own recipe, changed by the overrides."""
+def quantize(
+    folder: Path, overrides: Iterable[str], max_drop: float | None, limit: int | None, as_json: bool
+) -> None:
+    """Quantize a bundle again with its own recipe, changed by the overrides.
+
+    max_drop: points of AP@0.5 on the emulated HTP; where given, dearer and dearer ways are tried
+    on the first `limit` test images until one is inside, and that one is kept. Raises ParityError
+    where none is.
+    """
     bundle = Bundle(folder, STAGES)
     before = bundle.recipe()
     recipe = _changed(before, overrides)
@@ -88,11 +99,59 @@ def quantize(folder: Path, overrides: Iterable[str]) -> None:
             raise RecipeError(
                 f"{section} belongs to the float graph of {folder}: change it with `hexdet export`"
             )
+    if max_drop is not None:
+        section = _search(bundle, recipe, max_drop, limit, as_json)
+        recipe = recipe.model_copy(update={"quantization": section})
     quantize_bundle(bundle, recipe, _Shown())
     bundle.describe(recipe, bundle.sources)
     write_dlcs(bundle, recipe, _Shown())
     _check(bundle, recipe)
     console.say(f"next: hexdet report {folder}")
+
+
+def _search(
+    bundle: Bundle, recipe: Recipe, max_drop: float, limit: int | None, as_json: bool
+) -> QuantizationSection:
+    """Return the cheapest way of quantizing that is inside the budget, after showing them all."""
+    from .evaluation.parallel import DetectorPool, worker_count
+    from .evaluation.running import evaluate as run
+    from .export.budget import climb_to_budget
+    from .tables import budget_table
+
+    dataset, arch = open_split(recipe.data, "test"), recipe.export.target_arch
+    count = len(dataset) if limit is None else min(limit, len(dataset))
+
+    def score(folder: Path, backend: BackendName, precision: Precision) -> float:
+        def open_one() -> Detector:
+            return Detector.load(folder, backend=backend, precision=precision, arch=arch)
+
+        workers = worker_count(None, count) if backend == "htp" else 1
+        with (
+            DetectorPool(open_one, workers) as pool,
+            console.bar(f"scoring {pool.detectors[0].backend.name}") as step,
+        ):
+            least = recipe.evaluation.score
+            return run(pool, dataset, score=least, limit=limit, progress=step).accuracy.ap50
+
+    reference = score(bundle.folder, "cpu", "float")
+    attempts = climb_to_budget(
+        bundle, recipe, max_drop, reference, lambda folder: score(folder, "htp", "int8"), _Shown()
+    )
+    if as_json:
+        rows = [
+            {**dataclasses.asdict(v), "section": v.section.model_dump(mode="json")}
+            for v in attempts
+        ]
+        console.print_json({"max_drop": max_drop, "float": reference, "attempts": rows})
+    else:
+        budget_table(attempts, max_drop, reference, count)
+    inside = next((attempt for attempt in attempts if attempt.status == "inside"), None)
+    if inside is None:
+        raise ParityError(
+            f"no way of quantizing stays within {max_drop:g} points of AP@0.5: the bundle is as it "
+            f"was; `hexdet diagnose {bundle.folder}` shows where the accuracy goes"
+        )
+    return inside.section
 
 
 def dlc(folder: Path, targets: Sequence[str]) -> None:
@@ -132,6 +191,23 @@ def parity(folder: Path, limit: int, bisect: bool, as_json: bool) -> None:
     raise ParityError(found)
 
 
+def diagnose(folder: Path, backend: BackendName, limit: int, worst: int, as_json: bool) -> None:
+    """Show which layers of the integer graph lose the accuracy, and what to do about them."""
+    from .quantization.advice import advise
+    from .quantization.diagnosis import diagnose_bundle
+    from .tables import layer_table
+
+    recipe = Bundle(folder, STAGES).recipe()
+    with console.bar(f"diagnosing on {backend}") as step:
+        layers = diagnose_bundle(folder, recipe, backend == "htp", limit, step)
+    section = recipe.quantization
+    if as_json:
+        rows = [{**dataclasses.asdict(v), "advice": advise(v, section)} for v in layers]
+        console.print_json({"backend": backend, "images": limit, "layers": rows})
+    else:
+        layer_table(layers, worst, section, backend)
+
+
 def dlc_info(path: Path, as_json: bool, as_csv: bool) -> None:
     """Show what a DLC holds, computed from the file alone."""
     from .export.dlc_file import read_dlc
@@ -164,19 +240,30 @@ def evaluate(
     split: Split,
     limit: int | None,
     target: str | None,
+    workers: int | None,
     as_json: bool,
 ) -> None:
-    """Score one graph of a bundle; a target emulates that chip's Hexagon version."""
+    """Score one graph of a bundle; a target emulates that chip's Hexagon version.
+
+    workers: emulators at once, one a core where None; onnxruntime's CPU provider has its threads.
+    """
+    from .evaluation.parallel import DetectorPool, worker_count
     from .evaluation.running import evaluate as run
 
     recipe = Bundle(folder, STAGES).recipe()
     dataset = open_split(recipe.data, split)
     arch = find_target(target).arch if target else recipe.export.target_arch
+    images = len(dataset) if limit is None else min(limit, len(dataset))
+    count = worker_count(workers, images) if backend == "htp" else 1
+
+    def open_one() -> Detector:
+        return Detector.load(folder, backend=backend, precision=precision, arch=arch)
+
     with (
-        Detector.load(folder, backend=backend, precision=precision, arch=arch) as detector,
-        console.bar(f"evaluating {detector.backend.name}") as step,
+        DetectorPool(open_one, count) as pool,
+        console.bar(f"evaluating {pool.detectors[0].backend.name}") as step,
     ):
-        result = run(detector, dataset, score=recipe.evaluation.score, limit=limit, progress=step)
+        result = run(pool, dataset, score=recipe.evaluation.score, limit=limit, progress=step)
     accuracy = result.accuracy
     if as_json:
         console.print_json({"backend": result.backend, **dataclasses.asdict(accuracy)})
@@ -189,21 +276,48 @@ def evaluate(
     )
 
 
-def report(folder: Path, limit: int | None, as_json: bool) -> None:
-    """Make the accuracy-drop report of a bundle."""
+def report(
+    folder: Path,
+    limit: int | None,
+    max_drop: float | None,
+    workers: int | None,
+    calibration_study: bool,
+    as_json: bool,
+) -> None:
+    """Make the accuracy-drop report of a bundle; raises ParityError where the budget is missed.
+
+    max_drop: the budget in points of AP@0.5, the recipe's where None. calibration_study: quantize
+    again and again with other calibration images, too.
+    """
     bundle = Bundle(folder, STAGES)
     recipe = bundle.recipe()
-    result = _report(bundle, recipe, _check(bundle, recipe), limit)
+    placement = _check(bundle, recipe)
+    with contextlib.ExitStack() as stack:
+        requantize = None
+        if calibration_study:
+            from .export.requantizing import requantizer
+
+            requantize = stack.enter_context(requantizer(bundle, recipe))
+        result = _report(
+            bundle,
+            recipe,
+            placement,
+            limit,
+            max_drop=max_drop,
+            workers=workers,
+            requantize=requantize,
+        )
     if as_json:
         console.print_file(folder / "report.json")
-        return
-    console.accuracy_table(result)
-    console.out.print(
-        f"{result.parameters:,} parameters, {result.macs:,} MACs; "
-        + ", ".join(f"{k} {v / 2**20:.2f} MiB" for k, v in result.sizes.items()),
-        markup=False,
-    )
-    console.out.print(f"report: {folder}/report.html, {folder}/report.json", markup=False)
+    else:
+        console.accuracy_table(result)
+        console.out.print(
+            f"{result.parameters:,} parameters, {result.macs:,} MACs; "
+            + ", ".join(f"{k} {v / 2**20:.2f} MiB" for k, v in result.sizes.items()),
+            markup=False,
+        )
+        console.out.print(f"report: {folder}/report.html, {folder}/report.json", markup=False)
+    check_verdict(result)
 
 
 def train(recipe: Recipe, build: Path, *, resume: bool) -> None:
@@ -292,7 +406,16 @@ def _bisect(bundle: Bundle, recipe: Recipe, failed: Rung, candidates: Sequence[P
     )
 
 
-def _report(bundle: Bundle, recipe: Recipe, placement: Placement, limit: int | None) -> Report:
+def _report(
+    bundle: Bundle,
+    recipe: Recipe,
+    placement: Placement,
+    limit: int | None,
+    *,
+    max_drop: float | None = None,
+    workers: int | None = None,
+    requantize: Requantize | None = None,
+) -> Report:
     with _bars("scoring") as progress:
         report = make_report(
             bundle.folder,
@@ -300,10 +423,12 @@ def _report(bundle: Bundle, recipe: Recipe, placement: Placement, limit: int | N
             versions(),
             placement=placement,
             limit=limit,
+            workers=workers,
+            max_drop=max_drop,
+            requantize=requantize,
             progress=progress,
         )
-    report.save(bundle.folder)
-    save_page(report, bundle.folder)
+    save_report(report, bundle.folder, open_split(recipe.data, "test"))
     return report
 
 
@@ -315,13 +440,20 @@ def _changed(recipe: Recipe, overrides: Iterable[str]) -> Recipe:
 
 
 def _show_dropped(recipe: Recipe) -> None:
-    """Say which annotations were left out, once for each split."""
-    for split in ("train", "test"):
-        dataset = open_split(recipe.data, split)
-        for item in dataset.dropped:
+    """Say which annotations were left out, once for each split.
+
+    Of classes that the recipe does not name only how many: to leave them out is its choice.
+    """
+    datasets = [open_split(recipe.data, split) for split in ("train", "test")]
+    for dataset in {dataset.name: dataset for dataset in datasets}.values():
+        lost = [item for item in dataset.dropped if item.reason != "unknown class"]
+        for item in lost:
             console.warn(f"{dataset.name}: left out {item.reason} in {item.image}: {item.detail}")
-        if dataset.dropped:
-            console.warn(f"{dataset.name}: {len(dataset.dropped)} annotations left out")
+        if lost:
+            console.warn(f"{dataset.name}: {len(lost)} annotations left out")
+        others = len(dataset.dropped) - len(lost)
+        if others:
+            console.say(f"{dataset.name}: {others} objects of classes that the recipe leaves out")
 
 
 def _short(path: Path) -> Path:

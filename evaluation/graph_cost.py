@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
 import onnx
@@ -25,11 +26,27 @@ class GraphCost:
 
 def graph_cost(model: onnx.ModelProto) -> GraphCost:
     """Count a float graph; raises ArtifactError where shapes or weights are not fixed."""
+    counts = [(parameters, macs) for _, parameters, macs in _convolutions(model)]
+    return GraphCost(
+        parameters=sum(parameters for parameters, _ in counts),
+        macs=sum(macs for _, macs in counts),
+        convolutions=len(counts),
+    )
+
+
+def wide_macs(model: onnx.ModelProto, wide: Set[str]) -> float:
+    """Return the share, 0 to 1, of a float graph's MACs that read one of the named tensors."""
+    total = sum(macs for _, _, macs in _convolutions(model))
+    read = sum(macs for node, _, macs in _convolutions(model) if node.input[0] in wide)
+    return read / total if total else 0.0
+
+
+def _convolutions(model: onnx.ModelProto) -> Iterator[tuple[onnx.NodeProto, int, int]]:
+    """Yield each convolution with its parameters and its multiply-accumulates."""
     inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
     values = [*inferred.value_info, *inferred.output]
     shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in values}
     sizes = {i.name: list(i.dims) for i in inferred.initializer}
-    parameters = macs = convolutions = 0
     for node in inferred.node:
         if node.op_type != "Conv":
             continue
@@ -40,7 +57,5 @@ def graph_cost(model: onnx.ModelProto) -> GraphCost:
         output = shapes.get(node.output[0], [])
         if not output or min(output) < 1:
             raise ArtifactError(f"the shape of {node.output[0]} is not fixed: export again")
-        parameters += sum(math.prod(sizes[name]) for name in weights)
-        macs += math.prod(output) * math.prod(weight[1:])
-        convolutions += 1
-    return GraphCost(parameters=parameters, macs=macs, convolutions=convolutions)
+        parameters = sum(math.prod(sizes[name]) for name in weights)
+        yield node, parameters, math.prod(output) * math.prod(weight[1:])

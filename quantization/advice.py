@@ -1,0 +1,52 @@
+"""What to do about a layer that loses too much, in words and in the recipe's own keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..recipe import QuantizationSection
+from .diagnosis import LayerError
+
+GOOD_ALONE_DB = 35.0
+"""About six bits well used: a layer above it is not where the accuracy goes."""
+MUCH_SATURATED = 1e-3
+MOSTLY = 0.6
+
+
+def worst_layers(layers: Sequence[LayerError], count: int) -> list[LayerError]:
+    """Return the layers that lose most by themselves, the worst first."""
+    return sorted(layers, key=lambda layer: layer.sqnr_alone_db)[:count]
+
+
+def advise(layer: LayerError, section: QuantizationSection) -> str:
+    """Return what is wrong with a layer and which key of the recipe may help."""
+    if layer.sqnr_alone_db >= GOOD_ALONE_DB:
+        if layer.sqnr_db < layer.sqnr_alone_db - 6:
+            return "good by itself: its error comes from the layers before it"
+        return "good"
+    if layer.saturated > MUCH_SATURATED:
+        cause = f"{layer.saturated:.1%} of its values lie beyond its range"
+        if section.ranges != "minmax":
+            return f"{cause}: quantization.ranges=minmax, or more calibration.images"
+        return f"{cause}: more calibration.images, or calibration.selection=farthest"
+    if layer.weight_share > MOSTLY:
+        return f"its weights lose most: {_for_weights(section)}"
+    if layer.operator == "Add":
+        return f"two ranges in one sum: {_for_activation(layer, section)}"
+    return f"its output's range is far wider than most values: {_for_activation(layer, section)}"
+
+
+def _for_weights(section: QuantizationSection) -> str:
+    if section.weights == "per_tensor":
+        return "quantization.weights=per_channel, or quantization.equalise=true"
+    if section.rounding == "nearest":
+        return "quantization.rounding=adaround"
+    return "nothing dearer is left for 8-bit weights; train it with weight decay"
+
+
+def _for_activation(layer: LayerError, section: QuantizationSection) -> str:
+    if layer.bits > 8:
+        return "it has 16 bits already: look at the layers before it"
+    narrower = "quantization.ranges=mse" if section.ranges == "minmax" else ""
+    wider = "" if layer.is_output else "16 bits for it (quantization.wide)"
+    return ", then ".join(filter(None, (narrower, wider))) or "outputs always have 8 bits"
