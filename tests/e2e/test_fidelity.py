@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -16,11 +17,13 @@ from onnx import numpy_helper
 
 import hexdet
 from hexdet.errors import ParityError
+from hexdet.evaluation.found_again import found_again
 from hexdet.export.audit import audit_bundle, check_audit
 from hexdet.export.dlc import write_dlc
 from hexdet.export.dlc_file import read_dlc
 from hexdet.export.dlc_file.diff import compare
 from hexdet.recipe import load_recipe
+from hexdet.runtime.detections import Detections
 from hexdet.runtime.files import sha256_of
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -199,12 +202,10 @@ def test_a_foreign_ssd_is_carried_through(hexdet_cli: Run, tmp_path: Path, graph
             "detect", tmp_path / "faces", DATA / "photos", "--out", tmp_path / name, "--json",
             "--score", "0.6" if name == "float" else "0.3", *options,
         )  # fmt: skip
-        found[name] = json.loads(result.stdout)["images"]
+        images = json.loads(result.stdout)["images"]
+        found[name] = [_detections(image["detections"]) for image in images]
     # A float face at 0.6 counts as found where INT8 has it, IoU 0.5, at half that score or more.
-    matched = total = 0
-    for a, b in zip(found["float"], found["htp"], strict=True):
-        total += len(a["detections"])
-        matched += sum(_is_found(d, b["detections"]) for d in a["detections"])
+    matched, total = found_again(found["float"], found["htp"], score=0.6, least_iou=0.5)
     print(f"{graph}: {matched} of {total} float faces found by INT8 on the emulated HTP")
     assert total >= 50
     assert matched / total >= 0.97
@@ -221,9 +222,10 @@ def test_a_contract_that_does_not_fit_names_the_level(hexdet_cli: Run, tmp_path:
     assert "level of stride 16" in result.stderr
 
 
-def _is_found(detection: dict[str, list[float]], pool: list[dict[str, list[float]]]) -> bool:
-    from hexdet.runtime.boxes import iou
-
-    a = np.asarray([detection["box"]], np.float32)
-    b = np.asarray([d["box"] for d in pool], np.float32).reshape(-1, 4)
-    return bool((iou(a, b) >= 0.5).any())
+def _detections(rows: list[dict[str, Any]]) -> Detections:
+    return Detections(
+        boxes=np.asarray([row["box"] for row in rows], np.float32).reshape(-1, 4),
+        scores=np.asarray([row["score"] for row in rows], np.float32),
+        labels=np.ones(len(rows), np.int64),
+        classes=("face",),
+    )
