@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .benches import bench
 from .errors import HexdetError
+from .options import (
+    AsJson,
+    BackendChoice,
+    BuildFolder,
+    BundleFolder,
+    Limit,
+    Overrides,
+    PrecisionChoice,
+    RecipeName,
+    SaveChoice,
+    SplitChoice,
+    Workers,
+    quiet_video_libraries,
+)
 
 if TYPE_CHECKING:
     from .recipe import Recipe
@@ -27,58 +40,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-bench = typer.Typer(
-    help="Measure finished bundles on this machine.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 app.add_typer(bench, name="bench")
 
 USER_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT}
 """Failures of the operating system that are the user's world and no bug."""
-
-
-class BackendChoice(StrEnum):
-    """What runs the network."""
-
-    cpu = "cpu"
-    htp = "htp"
-
-
-class PrecisionChoice(StrEnum):
-    """Which graph of the bundle runs."""
-
-    int8 = "int8"
-    float = "float"
-
-
-class SaveChoice(StrEnum):
-    """What results are kept as."""
-
-    image = "image"
-    video = "video"
-    jsonl = "jsonl"
-
-
-class SplitChoice(StrEnum):
-    """Which part of the dataset is scored."""
-
-    train = "train"
-    val = "val"
-    test = "test"
-
-
-RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or heads, bccd.")]
-BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="For instance build/heads.")]
-Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="e.g. training.epochs=3")
-]
-BuildFolder = Annotated[Path, typer.Option("--build", help="Where bundles are kept.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N images.")]
-Workers = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Emulators at once; else one a core.")
-]
 
 
 @app.command(epilog="Example: hexdet train heads --set training.epochs=3")
@@ -143,11 +108,11 @@ def quantize(
     as_json: AsJson = False,
 ) -> None:
     """Calibrate and quantize the float graph of a bundle again, and rewrite its DLCs."""
-    from . import verbs
+    from . import quantizing
 
     if max_drop is None and (limit is not None or as_json):
         raise typer.BadParameter("--limit and --json belong to --max-drop")
-    verbs.quantize(bundle, overrides or [], max_drop, limit, as_json)
+    quantizing.quantize(bundle, overrides or [], max_drop, limit, as_json)
 
 
 @app.command(epilog="Example: hexdet dlc build/heads --target sm8550 --target qcs6490")
@@ -172,9 +137,9 @@ def diagnose(
     as_json: AsJson = False,
 ) -> None:
     """Show which layers of the INT8 graph lose the accuracy, and what to do about each."""
-    from . import verbs
+    from . import quantizing
 
-    verbs.diagnose(bundle, backend.value, limit, worst, as_json)
+    quantizing.diagnose(bundle, backend.value, limit, worst, as_json)
 
 
 @app.command(epilog="Example: hexdet dlc-info build/heads/int8.dlc --csv")
@@ -307,7 +272,7 @@ def detect(
 
     Ctrl-C ends it with exit code 130 and keeps what was processed.
     """
-    _quiet_video_libraries()
+    quiet_video_libraries()
     from .detecting import Wishes
     from .detecting import detect as run
 
@@ -326,112 +291,6 @@ def detect(
     code = run(bundle, source, wishes)
     if code != 0:
         raise typer.Exit(code)
-
-
-@bench.command("video", epilog="Example: hexdet bench video build/heads street.mp4")
-def bench_video(
-    bundle: BundleFolder,
-    video: Annotated[
-        Path | None, typer.Argument(metavar="VIDEO", help="Else one of rendered scenes is made.")
-    ] = None,
-    frames: Annotated[int, typer.Option(min=1, help="Of the video, from its start.")] = 500,
-    rounds: Annotated[int, typer.Option(min=1, help="Of which the median counts.")] = 3,
-    precision: Annotated[PrecisionChoice, typer.Option()] = PrecisionChoice.int8,
-    threads: Annotated[int, typer.Option(min=1, help="Of the network.")] = 1,
-    write: Annotated[bool, typer.Option(help="Whether to draw, encode and write, too.")] = True,
-    as_json: AsJson = False,
-) -> None:
-    """Compare the video pipeline with its slowest stage alone, over the same frames."""
-    _quiet_video_libraries()
-    import dataclasses
-
-    from . import console
-    from .benchmarks.video import describe, measure
-
-    with console.bar("timing the stages and the pipeline"):
-        pace = measure(
-            bundle,
-            video,
-            frames=frames,
-            rounds=rounds,
-            precision=precision.value,
-            threads=threads,
-            write=write,
-        )
-    if as_json:
-        console.print_json({**dataclasses.asdict(pace), "slowest": pace.slowest})
-    else:
-        console.out.print(describe(pace), markup=False)
-
-
-@bench.command("postprocess", epilog="Example: hexdet bench postprocess build/heads --repeat 50")
-def bench_postprocess(
-    bundle: Annotated[
-        Path, typer.Argument(metavar="BUNDLE", help="Whose outputs on test images are recorded.")
-    ] = Path("build/heads"),
-    repeat: Annotated[int, typer.Option(min=1, help="Rounds over every image.")] = 10,
-    images: Annotated[int, typer.Option(min=1, help="Test images to record outputs of.")] = 12,
-    as_json: AsJson = False,
-) -> None:
-    """Time the post-processing on 8-bit codes beside the ways that compute everything.
-
-    Also counts what differs from the plain reading; exit code 3 if anything does.
-    """
-    from .benching import bench_postprocess as run
-
-    run(bundle, images, repeat, as_json)
-
-
-@bench.command("hard-cases", epilog="Example: hexdet bench hard-cases --limit 20")
-def bench_hard_cases(
-    limit: Limit = None, build: BuildFolder = Path("build"), as_json: AsJson = False
-) -> None:
-    """Carry two networks of other people through and compare them with what they could do.
-
-    They are a person and a face detector, in the folder `models` beside HEXDET_DATA.
-    """
-    import dataclasses
-
-    from . import console
-    from .benchmarks.hard_cases import describe, measure_faces, measure_persons
-
-    with console.bar("the face detector") as step:
-        faces = measure_faces(build, limit=limit, progress=lambda _, *counts: step(*counts))
-    with console.bar("the person detector") as step:
-        persons = measure_persons(build, limit=limit, progress=lambda _, *counts: step(*counts))
-    if as_json:
-        console.print_json(
-            {
-                "persons": [dataclasses.asdict(row) for row in persons],
-                "faces": [dataclasses.asdict(row) for row in faces],
-            }
-        )
-    else:
-        console.out.print(describe(persons, faces), markup=False)
-
-
-@bench.command("stress", epilog="Example: hexdet bench stress --limit 50")
-def bench_stress(
-    limit: Limit = None,
-    factor: Annotated[float, typer.Option(min=1, help="Largest factor of a channel.")] = 100.0,
-    adaround: Annotated[
-        bool, typer.Option("--adaround", help="The rows with AdaRound, too: far longer.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Quantize a network whose channels differ ten thousand times, with each method.
-
-    Needs AIMET. Exit code 3 where plain INT8 does not break it, or equalisation does not mend it.
-    """
-    from .benching import bench_stress as run
-
-    run(limit, factor, adaround, as_json)
-
-
-def _quiet_video_libraries() -> None:
-    """Keep off the terminal what OpenCV and FFmpeg print; to be called before OpenCV is loaded."""
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 
 def _recipe(name: str, overrides: list[str] | None) -> Recipe:

@@ -1,4 +1,4 @@
-"""The verb `bench postprocess`: measure, show the table, fail where a result differs."""
+"""What the subcommands of `bench` do where they need more than a line: measure and show."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .benchmarks.postprocess import BURST, CODES, ROUTES, PostprocessCost, measu
 from .datasets.opening import open_split
 from .errors import ParityError
 from .export.bundle import Bundle
+from .runtime.signature import Precision
 
 
 def bench_postprocess(folder: Path, images: int, repeat: int, as_json: bool) -> None:
@@ -114,3 +115,29 @@ def bench_stress(limit: int | None, factor: float, adaround: bool, as_json: bool
         console.out.print(f"{machine.cpu}, {machine.cores} cores, {machine.system}", markup=False)
     if table.passed is False:
         raise ParityError("the stress table is not as it must be: see its last line")
+
+
+def bench_call(folder: Path, precision: Precision, images: int, as_json: bool) -> None:
+    """Print what a call of the detector costs beyond its network, on images of its test split."""
+    from .benchmarks.detector_call import describe, measure
+
+    dataset = open_split(Bundle(folder, ()).recipe().data, "test")
+    first = dataset[0].image
+    pictures = [dataset[i].image for i in range(min(images, len(dataset)))]
+    same = [picture for picture in pictures if picture.shape == first.shape]
+    cost = measure(folder, images=same, precision=precision)
+    if as_json:
+        console.print_json(dataclasses.asdict(cost))
+    else:
+        console.out.print(describe(cost), markup=False)
+
+
+def bench_evaluation(folder: Path, images: int, as_json: bool) -> None:
+    """Print how much faster the emulated evaluation is on all cores."""
+    from .benchmarks.evaluation import describe, measure
+
+    cost = measure(folder, open_split(Bundle(folder, ()).recipe().data, "test"), images=images)
+    if as_json:
+        console.print_json({**dataclasses.asdict(cost), "ratio": cost.ratio})
+    else:
+        console.out.print(describe(cost), markup=False)

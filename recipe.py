@@ -119,7 +119,7 @@ class TrainingSection(Section):
     """The loop: optimizer, schedule, losses and matching."""
 
     start_from: str = ""
-    """Checkpoint whose weights come instead of random ones: a file, or the name of a shipped one."""
+    """Checkpoint whose weights come instead of random ones: a file, or a shipped one's name."""
     epochs: int = Field(40, ge=1)
     batch_size: int = Field(16, ge=1)
     optimizer: Literal["adamw", "sgd"] = "adamw"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import console
 from .datasets.opening import Split, open_split
-from .errors import HexdetError, ParityError, RecipeError
+from .errors import HexdetError, ParityError
 from .export.bundle import Bundle, versions
 from .export.lint import operator_histogram
 from .export.pipeline import (
@@ -22,7 +22,6 @@ from .export.pipeline import (
     check_bundle,
     export_bundle,
     export_foreign,
-    quantize_bundle,
     write_dlcs,
     write_targets,
 )
@@ -31,7 +30,7 @@ from .quantization.report.making import make_report
 from .quantization.report.page import save_report
 from .quantization.report.schema import Placement, Report
 from .quantization.report.verdict import check_verdict
-from .recipe import QuantizationSection, Recipe, apply_override, parse_recipe
+from .recipe import Recipe
 from .runtime.backend import Precision
 from .runtime.detector import BackendName, Detector
 from .runtime.targets import find_target
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
     from .quantization.report.calibration_study import Requantize
 
 
-class _Shown(Watcher):
+class Shown(Watcher):
     """A pipeline's progress on the terminal."""
 
     @contextlib.contextmanager
@@ -62,13 +61,13 @@ def export(
     if onnx is not None:
         network = recipe.network.model_copy(update={"name": onnx.stem})
         recipe = recipe.model_copy(update={"network": network})
-        bundle = export_foreign(recipe, onnx, folder, _Shown())
+        bundle = export_foreign(recipe, onnx, folder, Shown())
     else:
         checkpoint = load_checkpoint(path or default_checkpoint(recipe, build), recipe)
         console.say(f"checkpoint: {_short(checkpoint.path)}")
-        bundle = export_bundle(recipe, checkpoint, folder, _Shown())
+        bundle = export_bundle(recipe, checkpoint, folder, Shown())
     _show_dropped(recipe)
-    placement = _check(bundle, recipe)
+    placement = examine(bundle, recipe)
     images = recipe.export.check_images if check is None else check
     if images == 0:
         console.say("accuracy check: not run (0 images asked for)")
@@ -82,86 +81,14 @@ def export(
     console.out.print(f"bundle: {folder}    report: {folder}/report.html", markup=False)
 
 
-def quantize(
-    folder: Path, overrides: Iterable[str], max_drop: float | None, limit: int | None, as_json: bool
-) -> None:
-    """Quantize a bundle again with its own recipe, changed by the overrides.
-
-    max_drop: points of AP@0.5 on the emulated HTP; where given, dearer and dearer ways are tried
-    on the first `limit` test images until one is inside, and that one is kept. Raises ParityError
-    where none is.
-    """
-    bundle = Bundle(folder, STAGES)
-    before = bundle.recipe()
-    recipe = _changed(before, overrides)
-    for section in ("name", "data", "network", "training", "evaluation"):
-        if getattr(before, section) != getattr(recipe, section):
-            raise RecipeError(
-                f"{section} belongs to the float graph of {folder}: change it with `hexdet export`"
-            )
-    if max_drop is not None:
-        section = _search(bundle, recipe, max_drop, limit, as_json)
-        recipe = recipe.model_copy(update={"quantization": section})
-    quantize_bundle(bundle, recipe, _Shown())
-    bundle.describe(recipe, bundle.sources)
-    write_dlcs(bundle, recipe, _Shown())
-    _check(bundle, recipe)
-    console.say(f"next: hexdet report {folder}")
-
-
-def _search(
-    bundle: Bundle, recipe: Recipe, max_drop: float, limit: int | None, as_json: bool
-) -> QuantizationSection:
-    """Return the cheapest way of quantizing that is inside the budget, after showing them all."""
-    from .evaluation.parallel import DetectorPool, worker_count
-    from .evaluation.running import evaluate as run
-    from .export.budget import climb_to_budget
-    from .tables import budget_table
-
-    dataset, arch = open_split(recipe.data, "test"), recipe.export.target_arch
-    count = len(dataset) if limit is None else min(limit, len(dataset))
-
-    def score(folder: Path, backend: BackendName, precision: Precision) -> float:
-        def open_one() -> Detector:
-            return Detector.load(folder, backend=backend, precision=precision, arch=arch)
-
-        workers = worker_count(None, count) if backend == "htp" else 1
-        with (
-            DetectorPool(open_one, workers) as pool,
-            console.bar(f"scoring {pool.detectors[0].backend.name}") as step,
-        ):
-            least = recipe.evaluation.score
-            return run(pool, dataset, score=least, limit=limit, progress=step).accuracy.ap50
-
-    reference = score(bundle.folder, "cpu", "float")
-    attempts = climb_to_budget(
-        bundle, recipe, max_drop, reference, lambda folder: score(folder, "htp", "int8"), _Shown()
-    )
-    if as_json:
-        rows = [
-            {**dataclasses.asdict(v), "section": v.section.model_dump(mode="json")}
-            for v in attempts
-        ]
-        console.print_json({"max_drop": max_drop, "float": reference, "attempts": rows})
-    else:
-        budget_table(attempts, max_drop, reference, count)
-    inside = next((attempt for attempt in attempts if attempt.status == "inside"), None)
-    if inside is None:
-        raise ParityError(
-            f"no way of quantizing stays within {max_drop:g} points of AP@0.5: the bundle is as it "
-            f"was; `hexdet diagnose {bundle.folder}` shows where the accuracy goes"
-        )
-    return inside.section
-
-
 def dlc(folder: Path, targets: Sequence[str]) -> None:
     """Write the DLCs of a bundle, and a context binary for each target."""
     bundle = Bundle(folder, STAGES)
     recipe = bundle.recipe()
     chips = [find_target(name) for name in targets]
-    write_dlcs(bundle, recipe, _Shown())
-    write_targets(bundle, recipe, chips, _Shown())
-    _check(bundle, recipe)
+    write_dlcs(bundle, recipe, Shown())
+    write_targets(bundle, recipe, chips, Shown())
+    examine(bundle, recipe)
 
 
 def parity(folder: Path, limit: int, bisect: bool, as_json: bool) -> None:
@@ -189,23 +116,6 @@ def parity(folder: Path, limit: int, bisect: bool, as_json: bool) -> None:
         except HexdetError as error:
             found += f"; {error}"
     raise ParityError(found)
-
-
-def diagnose(folder: Path, backend: BackendName, limit: int, worst: int, as_json: bool) -> None:
-    """Show which layers of the integer graph lose the accuracy, and what to do about them."""
-    from .quantization.advice import advise
-    from .quantization.diagnosis import diagnose_bundle
-    from .tables import layer_table
-
-    recipe = Bundle(folder, STAGES).recipe()
-    with console.bar(f"diagnosing on {backend}") as step:
-        layers = diagnose_bundle(folder, recipe, backend == "htp", limit, step)
-    section = recipe.quantization
-    if as_json:
-        rows = [{**dataclasses.asdict(v), "advice": advise(v, section)} for v in layers]
-        console.print_json({"backend": backend, "images": limit, "layers": rows})
-    else:
-        layer_table(layers, worst, section, backend)
 
 
 def dlc_info(path: Path, as_json: bool, as_csv: bool) -> None:
@@ -291,7 +201,7 @@ def report(
     """
     bundle = Bundle(folder, STAGES)
     recipe = bundle.recipe()
-    placement = _check(bundle, recipe)
+    placement = examine(bundle, recipe)
     with contextlib.ExitStack() as stack:
         requantize = None
         if calibration_study:
@@ -362,7 +272,7 @@ def _bars(verb: str) -> Iterator[Callable[[str, int, int], None]]:
         yield progress
 
 
-def _check(bundle: Bundle, recipe: Recipe) -> Placement:
+def examine(bundle: Bundle, recipe: Recipe) -> Placement:
     """Audit and lint a bundle, say what was found, and return it."""
     audit, remarks = check_bundle(bundle, recipe)
     console.say(f"audit: {audit.summary()}")
@@ -430,13 +340,6 @@ def _report(
         )
     save_report(report, bundle.folder, open_split(recipe.data, "test"))
     return report
-
-
-def _changed(recipe: Recipe, overrides: Iterable[str]) -> Recipe:
-    content = recipe.model_dump(mode="json")
-    for override in overrides:
-        apply_override(content, override)
-    return parse_recipe(content, "the bundle's recipe")
 
 
 def _show_dropped(recipe: Recipe) -> None:

@@ -32,7 +32,10 @@ ALLOWED = {
         "training", "quantization", "export",
     },
 }  # fmt: skip
-DOOR = {"__main__", "benching", "console", "detecting", "tables", "verbs"}
+DOOR = {
+    "__main__", "benches", "benching", "console", "detecting", "options", "quantizing",
+    "tables", "verbs",
+}  # fmt: skip
 FORBIDDEN_ON_DEVICE = ("torch", "onnx", "yaml", "pydantic", "onnxsim", "safetensors", "pycocotools")
 
 

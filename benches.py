@@ -1,0 +1,171 @@
+"""The verb `bench`: one subcommand a measurement. Heavy imports happen inside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import (
+    AsJson,
+    BuildFolder,
+    BundleFolder,
+    Limit,
+    PrecisionChoice,
+    quiet_video_libraries,
+)
+
+bench = typer.Typer(
+    help="Measure finished bundles on this machine.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@bench.command("video", epilog="Example: hexdet bench video build/heads street.mp4")
+def bench_video(
+    bundle: BundleFolder,
+    video: Annotated[
+        Path | None, typer.Argument(metavar="VIDEO", help="Else one of rendered scenes is made.")
+    ] = None,
+    frames: Annotated[int, typer.Option(min=1, help="Of the video, from its start.")] = 500,
+    rounds: Annotated[int, typer.Option(min=1, help="Of which the median counts.")] = 3,
+    precision: Annotated[PrecisionChoice, typer.Option()] = PrecisionChoice.int8,
+    threads: Annotated[int, typer.Option(min=1, help="Of the network.")] = 1,
+    write: Annotated[bool, typer.Option(help="Whether to draw, encode and write, too.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the video pipeline with its slowest stage alone, over the same frames."""
+    quiet_video_libraries()
+    import dataclasses
+
+    from . import console
+    from .benchmarks.video import describe, measure
+
+    with console.bar("timing the stages and the pipeline"):
+        pace = measure(
+            bundle,
+            video,
+            frames=frames,
+            rounds=rounds,
+            precision=precision.value,
+            threads=threads,
+            write=write,
+        )
+    if as_json:
+        console.print_json({**dataclasses.asdict(pace), "slowest": pace.slowest})
+    else:
+        console.out.print(describe(pace), markup=False)
+
+
+@bench.command("postprocess", epilog="Example: hexdet bench postprocess build/heads --repeat 50")
+def bench_postprocess(
+    bundle: Annotated[
+        Path, typer.Argument(metavar="BUNDLE", help="Whose outputs on test images are recorded.")
+    ] = Path("build/heads"),
+    repeat: Annotated[int, typer.Option(min=1, help="Rounds over every image.")] = 10,
+    images: Annotated[int, typer.Option(min=1, help="Test images to record outputs of.")] = 12,
+    as_json: AsJson = False,
+) -> None:
+    """Time the post-processing on 8-bit codes beside the ways that compute everything.
+
+    Also counts what differs from the plain reading; exit code 3 if anything does.
+    """
+    from .benching import bench_postprocess as run
+
+    run(bundle, images, repeat, as_json)
+
+
+@bench.command("hard-cases", epilog="Example: hexdet bench hard-cases --limit 20")
+def bench_hard_cases(
+    limit: Limit = None, build: BuildFolder = Path("build"), as_json: AsJson = False
+) -> None:
+    """Carry two networks of other people through and compare them with what they could do.
+
+    They are a person and a face detector, in the folder `models` beside HEXDET_DATA.
+    """
+    import dataclasses
+
+    from . import console
+    from .benchmarks.hard_cases import describe, measure_faces, measure_persons
+
+    with console.bar("the face detector") as step:
+        faces = measure_faces(build, limit=limit, progress=lambda _, *counts: step(*counts))
+    with console.bar("the person detector") as step:
+        persons = measure_persons(build, limit=limit, progress=lambda _, *counts: step(*counts))
+    if as_json:
+        console.print_json(
+            {
+                "persons": [dataclasses.asdict(row) for row in persons],
+                "faces": [dataclasses.asdict(row) for row in faces],
+            }
+        )
+    else:
+        console.out.print(describe(persons, faces), markup=False)
+
+
+@bench.command("stress", epilog="Example: hexdet bench stress --limit 50")
+def bench_stress(
+    limit: Limit = None,
+    factor: Annotated[float, typer.Option(min=1, help="Largest factor of a channel.")] = 100.0,
+    adaround: Annotated[
+        bool, typer.Option("--adaround", help="The rows with AdaRound, too: far longer.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Quantize a network whose channels differ ten thousand times, with each method.
+
+    Needs AIMET. Exit code 3 where plain INT8 does not break it, or equalisation does not mend it.
+    """
+    from .benching import bench_stress as run
+
+    run(limit, factor, adaround, as_json)
+
+
+@bench.command("preprocess", epilog="Example: hexdet bench preprocess")
+def bench_preprocess(as_json: AsJson = False) -> None:
+    """Time the preprocessing of 1280x720 beside the bare OpenCV calls."""
+    import dataclasses
+
+    from . import console
+    from .benchmarks.preprocess import describe, measure
+
+    cost = measure()
+    if as_json:
+        console.print_json({**dataclasses.asdict(cost), "ratio": cost.ratio})
+    else:
+        console.out.print(describe(cost), markup=False)
+
+
+@bench.command("call", epilog="Example: hexdet bench call build/heads")
+def bench_call(
+    bundle: BundleFolder,
+    precision: Annotated[PrecisionChoice, typer.Option()] = PrecisionChoice.int8,
+    images: Annotated[int, typer.Option(min=1, help="Test images to take turns.")] = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Time what a call of the detector costs beyond the network itself, on one core."""
+    from .benching import bench_call as run
+
+    run(bundle, precision.value, images, as_json)
+
+
+@bench.command("evaluation", epilog="Example: hexdet bench evaluation build/heads")
+def bench_evaluation(
+    bundle: BundleFolder,
+    images: Annotated[int, typer.Option(min=2, help="Test images for each side.")] = 24,
+    as_json: AsJson = False,
+) -> None:
+    """Compare evaluation on one emulator with one on every core."""
+    from .benching import bench_evaluation as run
+
+    run(bundle, images, as_json)
+
+
+@bench.command("calibration", epilog="Example: hexdet bench calibration build/heads")
+def bench_calibration(bundle: BundleFolder) -> None:
+    """Measure calibration: peak memory at 50 and 500 images, time beside onnxruntime's min-max."""
+    from .benchmarks.calibration import main
+
+    main([str(bundle)])

@@ -1,0 +1,59 @@
+"""The arguments and options that several verbs share."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class BackendChoice(StrEnum):
+    """What runs the network."""
+
+    cpu = "cpu"
+    htp = "htp"
+
+
+class PrecisionChoice(StrEnum):
+    """Which graph of the bundle runs."""
+
+    int8 = "int8"
+    float = "float"
+
+
+class SaveChoice(StrEnum):
+    """What results are kept as."""
+
+    image = "image"
+    video = "video"
+    jsonl = "jsonl"
+
+
+class SplitChoice(StrEnum):
+    """Which part of the dataset is scored."""
+
+    train = "train"
+    val = "val"
+    test = "test"
+
+
+RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or heads, bccd.")]
+BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="For instance build/heads.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="e.g. training.epochs=3")
+]
+BuildFolder = Annotated[Path, typer.Option("--build", help="Where bundles are kept.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N images.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Emulators at once; else one a core.")
+]
+
+
+def quiet_video_libraries() -> None:
+    """Keep off the terminal what OpenCV and FFmpeg print; to be called before OpenCV is loaded."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
