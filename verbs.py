@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import console
 from .datasets.opening import Split, open_split
@@ -39,6 +39,8 @@ from .training.checkpoint import default_checkpoint, load_checkpoint, shipped_ch
 if TYPE_CHECKING:
     from .export.ladder import Rung
     from .quantization.report.calibration_study import Requantize
+
+DIAGNOSED_IMAGES = 4
 
 
 class Shown(Watcher):
@@ -216,6 +218,7 @@ def report(
             max_drop=max_drop,
             workers=workers,
             requantize=requantize,
+            layers=_layers(folder, recipe),
         )
     if as_json:
         console.print_file(folder / "report.json")
@@ -316,6 +319,16 @@ def _bisect(bundle: Bundle, recipe: Recipe, failed: Rung, candidates: Sequence[P
     )
 
 
+def _layers(folder: Path, recipe: Recipe) -> list[dict[str, Any]]:
+    """Return the per-layer errors on the emulated HTP, each with its advice."""
+    from .quantization.advice import advise
+    from .quantization.diagnosis import diagnose_bundle
+
+    with console.bar("diagnosing the layers") as step:
+        layers = diagnose_bundle(folder, recipe, True, DIAGNOSED_IMAGES, step)
+    return [{**dataclasses.asdict(v), "advice": advise(v, recipe.quantization)} for v in layers]
+
+
 def _report(
     bundle: Bundle,
     recipe: Recipe,
@@ -325,6 +338,7 @@ def _report(
     max_drop: float | None = None,
     workers: int | None = None,
     requantize: Requantize | None = None,
+    layers: list[dict[str, Any]] | None = None,
 ) -> Report:
     with _bars("scoring") as progress:
         report = make_report(
@@ -336,6 +350,7 @@ def _report(
             workers=workers,
             max_drop=max_drop,
             requantize=requantize,
+            layers=layers,
             progress=progress,
         )
     save_report(report, bundle.folder, open_split(recipe.data, "test"))

@@ -1,0 +1,78 @@
+"""Truths and detections by the handful, with their matches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from hexdet.datasets.record import Annotation
+from hexdet.evaluation.coco import compare
+from hexdet.evaluation.matches import Matches, Truths, matches_of
+from hexdet.runtime.detections import Detections
+
+Match = Callable[..., Matches]
+CLASSES = ("head", "person")
+
+
+def random_case(
+    seed: int, images: int = 12, digits: int = 1
+) -> tuple[list[Annotation], list[Detections]]:
+    """Return crowded images: shifted and missing objects, false alarms, ignored boxes.
+
+    digits: of the scores; with one, many are equal.
+    """
+    random = np.random.default_rng(seed)
+    truths, found = [], []
+    for _ in range(images):
+        count = int(random.integers(0, 6))
+        corner = random.uniform(0, 80, (count, 2))
+        boxes = np.concatenate([corner, corner + random.uniform(8, 40, (count, 2))], 1)
+        labels = random.integers(1, 3, count)
+        near = random.random(count) < 0.8
+        moved = boxes[near] + random.normal(0, 3, (int(near.sum()), 4))
+        extra = int(random.integers(0, 5))
+        start = random.uniform(0, 80, (extra, 2))
+        wrong = np.concatenate([start, start + random.uniform(8, 40, (extra, 2))], 1)
+        all_boxes = np.concatenate([moved, wrong]).astype(np.float32)
+        all_boxes[:, 2:] = np.maximum(all_boxes[:, 2:], all_boxes[:, :2] + 1)
+        scores = np.round(random.random(len(all_boxes)), digits)
+        order = np.argsort(-scores, kind="stable")
+        truths.append(
+            Annotation(
+                boxes=boxes.astype(np.float32),
+                labels=labels.astype(np.int64),
+                ignore=random.random(count) < 0.1,
+            )
+        )
+        found.append(
+            Detections(
+                boxes=all_boxes[order],
+                scores=scores[order].astype(np.float32),
+                labels=np.concatenate([labels[near], random.integers(1, 3, extra)])[order].astype(
+                    np.int64
+                ),
+                classes=CLASSES,
+            )
+        )
+    return truths, found
+
+
+@pytest.fixture
+def match() -> Match:
+    """Return a function that matches detections with truths, pairwise."""
+
+    def run(
+        truths: Sequence[Annotation], found: Sequence[Detections], maximum: int = 200
+    ) -> Matches:
+        evaluation = compare(truths, found, CLASSES, maximum)
+        return matches_of(evaluation, Truths.of(truths), found)
+
+    return run
+
+
+@pytest.fixture
+def random_matches(match: Match) -> Callable[[int], Matches]:
+    """Return a function that makes the matches of a random case."""
+    return lambda seed: match(*random_case(seed))
