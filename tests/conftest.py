@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,16 @@ import pytest
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 BCCD = Path(os.environ.get("HEXDET_DATA") or "data") / "bccd" / "BCCD"
+
+
+def pytest_configure() -> None:
+    """Heed the signals that the tests send: started in the background, a shell has them ignored."""
+    for number, usual in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

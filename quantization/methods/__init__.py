@@ -1,0 +1,1 @@
+"""What makes a graph quantize better: equalised layers, corrected biases, chosen roundings."""
