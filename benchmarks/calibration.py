@@ -31,6 +31,8 @@ from ..runtime.images import normalise
 
 ESTIMATORS = ("minmax", "percentile", "entropy", "mse")
 FEW, MANY = 50, 500
+TIMED = 64
+"""Images of a timing: with fewer, what every estimator pays once would decide."""
 ALLOWED_MEMORY = 1.1
 ALLOWED_TIME = 1.0
 
@@ -83,7 +85,7 @@ def measure_time(
     bundle: Path,
     *,
     estimators: Sequence[str] = ESTIMATORS,
-    images: int = 16,
+    images: int = TIMED,
     rounds: int = 3,
 ) -> list[TimeCost]:
     """Time each estimator and onnxruntime's min-max calibration, taking turns, set-up included."""
