@@ -6,152 +6,20 @@ import contextlib
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from .errors import RecipeError
+from .recipe_data import DATA_FORMATS, DataSection, ScenesData
+from .recipe_section import Section
+from .recipe_training import NetworkSection, TrainingSection
 
 SHIPPED = Path(__file__).parent / "training" / "recipes"
 
 YAML_FAULTS = (yaml.YAMLError, ValueError)
 """What pyyaml raises; ValueError is bad UTF-8, or a date that is none such as 2024-13-45."""
-
-
-class Section(BaseModel):
-    """A part of the recipe: immutable, and closed to keys that it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, allow_inf_nan=False)
-
-
-class ScenesData(Section):
-    """The built-in renderer: seeded, no files. The numbers are counts of scenes."""
-
-    format: Literal["scenes"] = "scenes"
-    seed: int = 0
-    train: int = Field(4000, ge=1)
-    val: int = Field(100, ge=1)
-    test: int = Field(200, ge=1)
-
-
-class VocData(Section):
-    """A dataset in PASCAL VOC layout; train, val and test name files of ImageSets/Main.
-
-    `all` is every annotated image, where there is no file of that name.
-    """
-
-    format: Literal["voc"]
-    folder: str
-    """Relative to HEXDET_DATA, or absolute."""
-    classes: tuple[str, ...] = Field(min_length=1)
-    train: str = "trainval"
-    val: str = "val"
-    test: str = "test"
-    address: str = ""
-    """Where the data can be had: shown when the folder is missing."""
-
-
-class ImagesData(Section):
-    """Folders of images without annotations: enough to calibrate and to compare, not to score."""
-
-    format: Literal["images"]
-    classes: tuple[str, ...] = Field(min_length=1)
-    train: str
-    """Folder of the calibration images, relative to HEXDET_DATA, or absolute; likewise the rest."""
-    test: str
-    val: str = ""
-    address: str = ""
-
-
-DATA_FORMATS: dict[str, type[Section]] = {
-    "scenes": ScenesData,
-    "voc": VocData,
-    "images": ImagesData,
-}
-DataSection = Annotated[Union[ScenesData, VocData, ImagesData], Field(discriminator="format")]
-
-Positive = Annotated[float, Field(gt=0)]
-AnchorSize = tuple[Positive, Positive]
-
-
-class NetworkSection(Section):
-    """Which network, at which input size, with which anchors."""
-
-    name: str = "mb2_ssd_lite_f38"
-    strides: tuple[Annotated[int, Field(ge=1)], ...] = ()
-    """Of the levels, finest first: only for a network that comes as ONNX; ours know their own."""
-    width: int = Field(300, ge=64, le=2048)
-    height: int = Field(300, ge=64, le=2048)
-    mean: float = Field(127.0, ge=0, le=255)
-    std: float = Field(128.0, gt=0)
-    colour: Literal["rgb", "bgr"] = "rgb"
-    fit: Literal["stretch", "letterbox"] = "stretch"
-    """How an image gets to that size: filling it, or in its own proportions with bars beside it."""
-    pad: int = Field(127, ge=0, le=255)
-    """Value of the bars' pixels."""
-    activation: Literal["softmax", "sigmoid"] = "softmax"
-    anchors: tuple[Annotated[tuple[AnchorSize, ...], Field(min_length=1)], ...] = (
-        ((13.9, 20.8), (22.0, 33.1)),
-        ((31.0, 46.5), (44.9, 67.4)),
-        ((63.7, 95.5), (89.8, 134.7)),
-        ((122.5, 183.7), (171.5, 257.2)),
-    )
-    """(width, height) in pixels of the network's input, for every level, finest first."""
-    anchor_step: Literal["stride", "cells"] = "stride"
-    """From one cell's centre to the next: the stride, or the input's size over the cells."""
-    variances: tuple[Positive, Positive] = (0.1, 0.2)
-
-
-class AugmentSection(Section):
-    """How often, and how far, a training image is changed."""
-
-    photometric: float = Field(0.7, ge=0, le=1)
-    grey: float = Field(0.05, ge=0, le=1)
-    expand: float = Field(0.3, ge=0, le=1)
-    expand_ratio: float = Field(1.8, ge=1)
-    crop: float = Field(0.6, ge=0, le=1)
-    flip: float = Field(0.5, ge=0, le=1)
-    vertical_flip: float = Field(0.0, ge=0, le=1)
-
-
-class TrainingSection(Section):
-    """The loop: optimizer, schedule, losses and matching."""
-
-    start_from: str = ""
-    """Checkpoint whose weights come instead of random ones: a file, or a shipped one's name."""
-    epochs: int = Field(40, ge=1)
-    batch_size: int = Field(16, ge=1)
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    learning_rate: float = Field(2e-3, gt=0)
-    weight_decay: float = Field(5e-4, ge=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
-    schedule: Literal["one_cycle", "cosine"] = "one_cycle"
-    warmup: float = Field(0.15, ge=0, lt=1)
-    """Share of the steps in which the learning rate rises."""
-    ema_decay: float = Field(0.998, ge=0, lt=1)
-    gradient_clip: float = Field(5.0, gt=0)
-    """Largest L2 norm of all gradients together."""
-    match_iou: float = Field(0.5, gt=0, lt=1)
-    ignore_iou: float = Field(0.4, gt=0, lt=1)
-    """An anchor between the two takes part in no loss."""
-    focal_gamma: float = Field(2.0, ge=0)
-    focal_alpha: float = Field(0.25, gt=0, lt=1)
-    """Weight of the objects; the background's is 1 - alpha."""
-    box_weight: float = Field(1.0, gt=0)
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """auto: bfloat16 where the GPU or the CPU (AVX512-BF16, AMX) multiplies it natively."""
-    seed: int = 0
-    workers: int = Field(1, ge=0)
-    validate_every: int = Field(10, ge=1)
-    """In epochs."""
-    augment: AugmentSection = AugmentSection()
-
-    @model_validator(mode="after")
-    def _band(self) -> TrainingSection:
-        if self.ignore_iou > self.match_iou:
-            raise ValueError("ignore_iou must not be above match_iou")
-        return self
 
 
 class CalibrationSection(Section):
@@ -212,7 +80,7 @@ class EvaluationSection(Section):
 
     score: float = Field(0.01, ge=0, lt=1)
     default_score: float = Field(0.3, ge=0, lt=1)
-    per_class: dict[str, Annotated[float, Field(ge=0, lt=1)]] = {}
+    per_class: dict[str, Annotated[float, Field(ge=0, lt=1)]] = Field(default_factory=dict)
     """Default least score of single classes, in the place of `default_score`."""
     nms: Literal["class_aware", "class_agnostic"] = "class_aware"
     """Whether boxes suppress each other only within a class, or across all classes."""

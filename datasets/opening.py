@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from ..recipe import DataSection, ImagesData, Recipe, ScenesData
+from ..recipe import Recipe
+from ..recipe_data import DataSection, ImagesData, ScenesData
 from .images import ImageFolder
 from .record import Dataset
 from .scenes import Scenes

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..datasets.record import Annotation
-from ..recipe import AugmentSection
+from ..recipe_training import AugmentSection
 from ..runtime import boxes as box_math
 from ..runtime.contract import InputSpec
 from ..runtime.images import with_bars

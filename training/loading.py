@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from ..datasets.record import Dataset
-from ..recipe import TrainingSection
+from ..recipe_training import TrainingSection
 from ..runtime.anchors import all_anchors
 from ..runtime.contract import DetectorContract
 from ..runtime.images import to_pixels

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from ..datasets.opening import open_split
 from ..errors import ArtifactError, TrainingError
 from ..evaluation.running import evaluate
-from ..recipe import Recipe, TrainingSection
+from ..recipe import Recipe
+from ..recipe_training import TrainingSection
 from ..runtime.detector import Detector
 from .backend import TorchBackend
 from .checkpoint import network_of, save_checkpoint, start_from

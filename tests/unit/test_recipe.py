@@ -11,12 +11,11 @@ from hexdet.errors import RecipeError
 from hexdet.recipe import (
     SHIPPED,
     Recipe,
-    ScenesData,
-    VocData,
     load_recipe,
     parse_recipe,
     shipped_recipes,
 )
+from hexdet.recipe_data import ScenesData, VocData
 
 
 @pytest.fixture

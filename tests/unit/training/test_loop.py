@@ -19,7 +19,8 @@ from safetensors.torch import load_file
 from hexdet.datasets.opening import open_split
 from hexdet.datasets.record import Annotation, Dataset, Dropped, Record
 from hexdet.errors import ArtifactError, TrainingError
-from hexdet.recipe import Recipe, ScenesData
+from hexdet.recipe import Recipe
+from hexdet.recipe_data import ScenesData
 from hexdet.training import loop
 from hexdet.training.checkpoint import load_checkpoint
 from hexdet.training.loop import EpochReport, StepReport, train

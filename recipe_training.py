@@ -1,0 +1,91 @@
+"""The recipe's sections on the network and its training."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from .recipe_section import Section
+
+Positive = Annotated[float, Field(gt=0)]
+AnchorSize = tuple[Positive, Positive]
+
+
+class NetworkSection(Section):
+    """Which network, at which input size, with which anchors."""
+
+    name: str = "mb2_ssd_lite_f38"
+    strides: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Of the levels, finest first: only for a network that comes as ONNX; ours know their own."""
+    width: int = Field(300, ge=64, le=2048)
+    height: int = Field(300, ge=64, le=2048)
+    mean: float = Field(127.0, ge=0, le=255)
+    std: float = Field(128.0, gt=0)
+    colour: Literal["rgb", "bgr"] = "rgb"
+    fit: Literal["stretch", "letterbox"] = "stretch"
+    """How an image gets to that size: filling it, or in its own proportions with bars beside it."""
+    pad: int = Field(127, ge=0, le=255)
+    """Value of the bars' pixels."""
+    activation: Literal["softmax", "sigmoid"] = "softmax"
+    anchors: tuple[Annotated[tuple[AnchorSize, ...], Field(min_length=1)], ...] = (
+        ((13.9, 20.8), (22.0, 33.1)),
+        ((31.0, 46.5), (44.9, 67.4)),
+        ((63.7, 95.5), (89.8, 134.7)),
+        ((122.5, 183.7), (171.5, 257.2)),
+    )
+    """(width, height) in pixels of the network's input, for every level, finest first."""
+    anchor_step: Literal["stride", "cells"] = "stride"
+    """From one cell's centre to the next: the stride, or the input's size over the cells."""
+    variances: tuple[Positive, Positive] = (0.1, 0.2)
+
+
+class AugmentSection(Section):
+    """How often, and how far, a training image is changed."""
+
+    photometric: float = Field(0.7, ge=0, le=1)
+    grey: float = Field(0.05, ge=0, le=1)
+    expand: float = Field(0.3, ge=0, le=1)
+    expand_ratio: float = Field(1.8, ge=1)
+    crop: float = Field(0.6, ge=0, le=1)
+    flip: float = Field(0.5, ge=0, le=1)
+    vertical_flip: float = Field(0.0, ge=0, le=1)
+
+
+class TrainingSection(Section):
+    """The loop: optimizer, schedule, losses and matching."""
+
+    start_from: str = ""
+    """Checkpoint whose weights come instead of random ones: a file, or a shipped one's name."""
+    epochs: int = Field(40, ge=1)
+    batch_size: int = Field(16, ge=1)
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: float = Field(2e-3, gt=0)
+    weight_decay: float = Field(5e-4, ge=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    schedule: Literal["one_cycle", "cosine"] = "one_cycle"
+    warmup: float = Field(0.15, ge=0, lt=1)
+    """Share of the steps in which the learning rate rises."""
+    ema_decay: float = Field(0.998, ge=0, lt=1)
+    gradient_clip: float = Field(5.0, gt=0)
+    """Largest L2 norm of all gradients together."""
+    match_iou: float = Field(0.5, gt=0, lt=1)
+    ignore_iou: float = Field(0.4, gt=0, lt=1)
+    """An anchor between the two takes part in no loss."""
+    focal_gamma: float = Field(2.0, ge=0)
+    focal_alpha: float = Field(0.25, gt=0, lt=1)
+    """Weight of the objects; the background's is 1 - alpha."""
+    box_weight: float = Field(1.0, gt=0)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """auto: bfloat16 where the GPU or the CPU (AVX512-BF16, AMX) multiplies it natively."""
+    seed: int = 0
+    workers: int = Field(1, ge=0)
+    validate_every: int = Field(10, ge=1)
+    """In epochs."""
+    augment: AugmentSection = AugmentSection()
+
+    @model_validator(mode="after")
+    def _band(self) -> TrainingSection:
+        if self.ignore_iou > self.match_iou:
+            raise ValueError("ignore_iou must not be above match_iou")
+        return self
