@@ -22,7 +22,7 @@ from .checkpoint import network_of, save_checkpoint, start_from
 from .contract import contract_of
 from .ema import MovingAverage
 from .loading import EpochBatches, TrainingSamples, make_loader
-from .losses import box_loss, flatten, focal_loss
+from .objective import Objective
 from .schedule import learning_rate
 from .state import FILE_NAME, load_state, save_state
 
@@ -94,6 +94,7 @@ class _Training:
         self.on_step, self.on_epoch = on_step, on_epoch
         self.section = recipe.training
         self.contract = contract_of(recipe)
+        self.objective = Objective(self.contract, self.section)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.validation = open_split(recipe.data, "val")
         dataset = open_split(recipe.data, "train")
@@ -193,25 +194,19 @@ class _Training:
         # [n, h, w, 3] -> [n, 3, h, w], which in memory is channels-last already
         image = (pixels.permute(0, 3, 1, 2).float() - spec.mean) / spec.std
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.half):
-            levels = self.network(image)
-        scores = flatten(levels[0], self.contract.scores_per_anchor).float().flatten(0, 1)
-        deltas = flatten(levels[1], 4).float().flatten(0, 1)
-        labels = labels.flatten()
-        positives = (labels > 0).sum().clamp(min=1)
-        section = self.section
-        on_scores = focal_loss(scores, labels, gamma=section.focal_gamma, alpha=section.focal_alpha)
-        on_deltas = box_loss(deltas, targets.flatten(0, 1), labels) * section.box_weight
-        loss = (on_scores + on_deltas) / positives
+            outputs = self.network(image)
+        losses = self.objective(outputs, labels, targets)
+        loss = losses.total
         if torch.isfinite(loss):
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
-            norm = nn.utils.clip_grad_norm_(self.network.parameters(), section.gradient_clip)
+            norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.section.gradient_clip)
             if not torch.isfinite(norm):
                 # A step would spoil the weights, and the end of the epoch the state to resume from.
                 raise self._stopped(f"gradient's norm is {float(norm)}", step)
             self.optimizer.step()
             self.average.update(self.network)
-        return float(on_scores.detach() / positives), float(on_deltas.detach() / positives)
+        return float(losses.score.detach()), float(losses.box.detach())
 
     def _validate(self, epoch: int) -> float | None:
         last = epoch + 1 == self.section.epochs

@@ -21,7 +21,7 @@ from hexdet.datasets.record import Annotation, Dataset, Dropped, Record
 from hexdet.errors import ArtifactError, TrainingError
 from hexdet.recipe import Recipe
 from hexdet.recipe_data import ScenesData
-from hexdet.training import loop
+from hexdet.training import loop, objective
 from hexdet.training.checkpoint import load_checkpoint
 from hexdet.training.loop import EpochReport, StepReport, train
 from hexdet.training.losses import focal_loss
@@ -324,7 +324,7 @@ def test_a_number_that_is_not_finite_stops_and_spoils_nothing(
     def keep(report: EpochReport) -> None:
         kept.update({p.name: p.read_bytes() for p in tmp_path.iterdir()})
 
-    monkeypatch.setattr(loop, "focal_loss", broken_at(step, breakage))
+    monkeypatch.setattr(objective, "focal_loss", broken_at(step, breakage))
     message = rf"the {what} in epoch {epoch}, step {step}: .*last good checkpoint is .*{BEST}"
     with pytest.raises(TrainingError, match=message):
         train(recipe, tmp_path, on_epoch=keep)
@@ -340,7 +340,7 @@ def test_a_number_that_is_not_finite_stops_and_spoils_nothing(
 def test_a_loss_that_is_not_finite_from_the_start_leaves_no_file(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "focal_loss", broken_at(1, no_loss))
+    monkeypatch.setattr(objective, "focal_loss", broken_at(1, no_loss))
     with pytest.raises(TrainingError, match=r"epoch 1, step 1: .*there is no good checkpoint yet"):
         train(recipe, tmp_path)
     assert list(tmp_path.iterdir()) == []
