@@ -9,6 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 
+LANDMARKS = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
+"""The five points of a face, in their order; left and right as seen in the image."""
+
+MIRRORED_LANDMARKS = (1, 0, 2, 4, 3)
+"""Which point of a mirrored face stands at each place: left and right change names."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dropped:
     """An annotation that was left out, and why: it is listed, never silently lost."""
@@ -27,11 +34,14 @@ class Annotation:
     labels: int64 [n], class indices starting at 1; 0 is the background.
     ignore: bool [n]; a detection on such a box counts neither as hit nor as false alarm, and
         training takes no loss from it.
+    landmarks: float32 [n, 5, 2], (x, y) in pixels of the image (not clipped to it) in the order
+        of LANDMARKS, NaN where a point is not known; None where no box has any.
     """
 
     boxes: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int64]
     ignore: npt.NDArray[np.bool_]
+    landmarks: npt.NDArray[np.float32] | None = None
 
     @classmethod
     def empty(cls) -> Annotation:
@@ -44,6 +54,12 @@ class Annotation:
 
     def __len__(self) -> int:
         return len(self.boxes)
+
+    def points(self) -> npt.NDArray[np.float32]:
+        """Return float32 [n, 5, 2], the landmarks, all NaN where none are known."""
+        if self.landmarks is None:
+            return np.full((len(self), len(LANDMARKS), 2), np.nan, np.float32)
+        return self.landmarks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +111,7 @@ class AnnotationBuilder:
     _boxes: list[tuple[float, float, float, float]] = field(default_factory=list)
     _labels: list[int] = field(default_factory=list)
     _ignore: list[bool] = field(default_factory=list)
+    _landmarks: list[npt.NDArray[np.float32] | None] = field(default_factory=list)
 
     def add(
         self,
@@ -103,10 +120,13 @@ class AnnotationBuilder:
         *,
         ignore: bool = False,
         detail: str = "",
+        landmarks: npt.ArrayLike | None = None,
     ) -> None:
         """Add one box (x1, y1, x2, y2) in pixels, clipped to the image, or list why it is dropped.
 
         label: class index from 1, or None for a class that the dataset does not know.
+        landmarks: [5, 2], (x, y) in pixels in the order of LANDMARKS, NaN where a point is not
+            known; None where the object has none. They are kept as they are, never clipped.
         """
         where = f"{detail} {tuple(round(float(v), 1) for v in box)}".strip()
         if label is None:
@@ -126,6 +146,7 @@ class AnnotationBuilder:
         self._boxes.append((x1, y1, x2, y2))
         self._labels.append(label)
         self._ignore.append(ignore)
+        self._landmarks.append(_points(landmarks))
 
     def build(self) -> Annotation:
         """Return what was kept, in the order it was added."""
@@ -133,7 +154,25 @@ class AnnotationBuilder:
             boxes=np.asarray(self._boxes, np.float32).reshape(-1, 4),
             labels=np.asarray(self._labels, np.int64),
             ignore=np.asarray(self._ignore, np.bool_),
+            landmarks=self._built_landmarks(),
         )
+
+    def _built_landmarks(self) -> npt.NDArray[np.float32] | None:
+        if all(points is None for points in self._landmarks):
+            return None
+        return np.stack([_NO_POINTS if points is None else points for points in self._landmarks])
 
     def _drop(self, reason: str, detail: str) -> None:
         self.dropped.append(Dropped(image=self.image, reason=reason, detail=detail))
+
+
+_NO_POINTS = np.full((len(LANDMARKS), 2), np.nan, np.float32)
+
+
+def _points(landmarks: npt.ArrayLike | None) -> npt.NDArray[np.float32] | None:
+    """Return float32 [5, 2] with a point known whole or not at all, None where none is known."""
+    if landmarks is None:
+        return None
+    points = np.array(landmarks, np.float32).reshape(len(LANDMARKS), 2)
+    points[~np.isfinite(points).all(axis=1)] = np.nan
+    return None if np.isnan(points).all() else points

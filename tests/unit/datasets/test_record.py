@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from hexdet.datasets.record import Annotation, AnnotationBuilder, Dropped
+from hexdet.datasets.record import LANDMARKS, Annotation, AnnotationBuilder, Dropped
 
 Box = tuple[float, float, float, float]
 
@@ -111,3 +111,38 @@ def test_images_share_one_list_of_what_was_dropped() -> None:
         builder = AnnotationBuilder(image=name, width=10, height=10, dropped=dropped)
         builder.add((1, 1, 1, 1), 1)
     assert [d.image for d in dropped] == ["a", "b"]
+
+
+POINTS = np.arange(10, dtype=np.float32).reshape(5, 2)
+
+
+def test_boxes_without_points_make_no_landmarks(builder: AnnotationBuilder) -> None:
+    builder.add((10, 10, 30, 40), 1)
+    builder.add((10, 10, 30, 40), 1, landmarks=np.full((5, 2), np.nan))
+    truth = builder.build()
+    assert truth.landmarks is None
+    assert truth.points().shape == (2, len(LANDMARKS), 2)
+    assert truth.points().dtype == np.float32
+    assert np.isnan(truth.points()).all()
+    assert Annotation.empty().points().shape == (0, len(LANDMARKS), 2)
+
+
+def test_points_stay_with_their_box_and_are_not_cut(builder: AnnotationBuilder) -> None:
+    builder.add((10, 10, 30, 40), 1)
+    builder.add((10, 10, 10, 40), 1, landmarks=POINTS)  # dropped in between
+    builder.add((-5, 0, 30, 40), 1, landmarks=(POINTS - 3).tolist())
+    landmarks = builder.build().landmarks
+    assert landmarks is not None
+    assert landmarks.dtype == np.float32
+    assert np.isnan(landmarks[0]).all()
+    np.testing.assert_array_equal(landmarks[1], POINTS - 3)
+
+
+def test_a_point_is_known_whole_or_not_at_all(builder: AnnotationBuilder) -> None:
+    points = POINTS.copy()
+    points[2, 1] = np.nan
+    builder.add((10, 10, 30, 40), 1, landmarks=points)
+    landmarks = builder.build().landmarks
+    assert landmarks is not None
+    assert np.isnan(landmarks[0]).any(axis=1).tolist() == [False, False, True, False, False]
+    assert np.isnan(landmarks[0, 2]).all()
