@@ -26,7 +26,7 @@ evaluate: $(VENV)/ready ## score the INT8 graph on onnxruntime CPU
 	$(BIN)/hexdet evaluate $(BUNDLE) $(if $(LIMIT),--limit $(LIMIT))
 
 test: $(VENV)/ready-dev ## every test that this machine can run; says what it skipped
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 COUNT ?= 100000
 fuzz: $(VENV)/ready-dev ## COUNT mutated DLCs into the DLC reader
