@@ -8,7 +8,6 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-
 LANDMARKS = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
 """The five points of a face, in their order; left and right as seen in the image."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..datasets.record import Annotation
+from ..datasets.record import MIRRORED_LANDMARKS, Annotation
 from ..recipe_training import AugmentSection
 from ..runtime import boxes as box_math
 from ..runtime.contract import InputSpec
@@ -55,9 +57,7 @@ def augment(
         grey = cv2.cvtColor(canvas, cv2.COLOR_BGR2GRAY)
         canvas = np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), np.uint8)
     # Last: a mirrored or lit bar would be none that the network meets.
-    shifted = (truth.boxes + np.asarray([x, y, x, y], np.float32)).astype(np.float32)
-    truth = Annotation(boxes=shifted, labels=truth.labels, ignore=truth.ignore)
-    return np.ascontiguousarray(with_bars(canvas, x, y, spec)), truth
+    return np.ascontiguousarray(with_bars(canvas, x, y, spec)), _shift(truth, x, y)
 
 
 def flip(image: Image, truth: Annotation, *, horizontal: bool) -> tuple[Image, Annotation]:
@@ -67,7 +67,27 @@ def flip(image: Image, truth: Annotation, *, horizontal: bool) -> tuple[Image, A
     near, far = (0, 2) if horizontal else (1, 3)
     boxes[:, near], boxes[:, far] = side - truth.boxes[:, far], side - truth.boxes[:, near]
     mirrored = np.ascontiguousarray(image[:, ::-1] if horizontal else image[::-1])
-    return mirrored, Annotation(boxes=boxes, labels=truth.labels, ignore=truth.ignore)
+    truth = replace(truth, boxes=boxes, landmarks=_mirrored(truth.landmarks, side, near))
+    return mirrored, truth
+
+
+def _mirrored(
+    landmarks: npt.NDArray[np.float32] | None, side: int, axis: int
+) -> npt.NDArray[np.float32] | None:
+    """Mirror points along an axis (0: left and right change places, and so names)."""
+    if landmarks is None:
+        return None
+    out = landmarks[:, list(MIRRORED_LANDMARKS)] if axis == 0 else landmarks.copy()
+    out[..., axis] = side - out[..., axis]
+    return out
+
+
+def _shift(truth: Annotation, x: int, y: int) -> Annotation:
+    boxes = truth.boxes + np.asarray([x, y, x, y], np.float32)
+    points = truth.landmarks
+    if points is not None:
+        points = points + np.asarray([x, y], np.float32)
+    return replace(truth, boxes=boxes.astype(np.float32), landmarks=points)
 
 
 def _crop_window(
@@ -152,7 +172,12 @@ def _move(truth: Annotation, window: npt.NDArray[np.float64], size: tuple[int, i
     tiny = (clipped[:, 2:4] - clipped[:, 0:2]).min(axis=1) < MIN_SIDE_PX
     ignore = truth.ignore | ~centre_inside | tiny
     keep &= box_math.area(clipped) > 0
-    return Annotation(boxes=clipped[keep], labels=truth.labels[keep], ignore=ignore[keep])
+    points = truth.landmarks
+    if points is not None:
+        points = ((points[keep] - window[0:2]) * scale).astype(np.float32)
+    return Annotation(
+        boxes=clipped[keep], labels=truth.labels[keep], ignore=ignore[keep], landmarks=points
+    )
 
 
 def _photometric(image: Image, rng: np.random.Generator) -> Image:
