@@ -60,6 +60,32 @@ def train(
 
 
 @app.command(
+    "import",
+    epilog="Example: hexdet import mobilenet_v2_1.0_224_quant.npz --recipe bccd_imagenet",
+)
+def import_(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Weights: an .npz with .json.")],
+    recipe: Annotated[
+        str, typer.Option("--recipe", metavar="RECIPE", help="Whose network they are for.")
+    ],
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Default: build/NAME/imported.safetensors.")
+    ] = None,
+    build: BuildFolder = Path("build"),
+) -> None:
+    """Bring weights that others trained into a checkpoint of our own networks.
+
+    A folded MobileNetV2 classifier becomes a backbone that training.start_from takes.
+
+    An SSD in .tflite or .onnx needs no import: hexdet export --tflite, --onnx.
+    """
+    from . import importing
+
+    importing.import_weights(source, _recipe(recipe, overrides), out, build)
+
+
+@app.command(
     epilog="Example: hexdet export bccd --check 72; "
     "hexdet export --onnx face.onnx --contract face.yaml"
 )

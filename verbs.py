@@ -239,7 +239,7 @@ def train(recipe: Recipe, build: Path, *, resume: bool) -> None:
     from .training.loop import train as run
 
     folder = build / recipe.name / "training"
-    with console.bar(f"training {recipe.name}") as step:
+    with console.bar(f"training {recipe.name}") as step, console.log_shown():
 
         def on_step(report: StepReport) -> None:
             step(report.step, report.steps)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,12 @@ SHIPPED = Path(__file__).parent / "checkpoints"
 SCHEMA = "1"
 UNUSED = "num_batches_tracked"
 """Counters that only a batch norm without momentum reads."""
+COVERS = "covers"
+"""Metadata of a file that holds one part of a network alone: the part's name."""
+HEADS = ("score_heads", "box_heads")
+"""What a network begins anew where another number of classes or anchors is to be trained."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,24 +56,35 @@ def network_of(recipe: Recipe) -> SSD:
     return build_network(recipe.network.name, spec)
 
 
-def save_checkpoint(path: Path, network: nn.Module, recipe: Recipe, notes: dict[str, Any]) -> Path:
-    """Write the weights as float16, and recipe and notes as metadata.
+def save_checkpoint(
+    path: Path,
+    network: nn.Module,
+    recipe: Recipe,
+    notes: dict[str, Any],
+    *,
+    dtype: torch.dtype = torch.float16,
+    covers: str = "",
+) -> Path:
+    """Write the weights, and recipe and notes as metadata.
 
-    Raises ArtifactError where a weight does not fit float16 or the disk is full.
+    covers: the one part of the network that is written, for `start_from`; all of it where empty.
+    Raises ArtifactError where a weight does not fit the dtype or the disk is full.
     """
     tensors = {
-        name: value.detach().to("cpu", torch.float16).contiguous()
+        name: value.detach().to("cpu", dtype).contiguous()
         for name, value in network.state_dict().items()
-        if not name.endswith(UNUSED)
+        if not name.endswith(UNUSED) and name.startswith(f"{covers}." if covers else "")
     }
     broken = [name for name, value in tensors.items() if not value.isfinite().all()]
     if broken:
-        raise ArtifactError(f"{path}: {broken[0]} holds values that float16 cannot: not written")
+        what = str(dtype).removeprefix("torch.")
+        raise ArtifactError(f"{path}: {broken[0]} holds values that {what} cannot: not written")
     metadata = {
         "hexdet_schema": SCHEMA,
         "hexdet_version": __version__,
         "recipe": recipe.model_dump_json(),
         "notes": json.dumps(notes),
+        **({COVERS: covers} if covers else {}),
     }
     # Not `save_file`: what it raises on a full disk is no OSError, and says no path.
     return write_bytes(path, save(tensors, metadata))
@@ -75,19 +94,17 @@ def load_checkpoint(path: Path, recipe: Recipe | None = None) -> Checkpoint:
     """Read a checkpoint; with a recipe, check that the checkpoint fits it.
 
     Raises ArtifactError where the file is missing (with the command that makes it), is no
-    checkpoint of hexdet, or has another network, class count or anchors than the recipe.
+    checkpoint of hexdet, holds a part of a network only, or has another network, class count or
+    anchors than the recipe.
     """
     if not path.is_file():
         name = recipe.name if recipe else "RECIPE"
         raise ArtifactError(f"no checkpoint {path}: make it with `hexdet train {name}`")
-    try:
-        with safetensors.safe_open(path, "pt") as stream:
-            metadata = stream.metadata() or {}
-        tensors = load_file(path)
-    except (safetensors.SafetensorError, OSError) as error:
-        raise ArtifactError(f"{path} is not a readable safetensors file: {error}") from error
-    if metadata.get("hexdet_schema") != SCHEMA:
-        raise ArtifactError(f"{path} is no checkpoint of this version of hexdet: train it again")
+    tensors, metadata = _read(path)
+    if COVERS in metadata:
+        raise ArtifactError(
+            f"{path} holds {metadata[COVERS]} alone: give it as training.start_from and train"
+        )
     try:
         content, notes = json.loads(metadata["recipe"]), json.loads(metadata.get("notes", "{}"))
     except (KeyError, ValueError) as error:
@@ -115,21 +132,65 @@ def shipped_checkpoint(recipe: Recipe) -> Path:
 def start_from(network: SSD, source: str) -> None:
     """Give a network the weights of a checkpoint: a file, or a shipped one by its name.
 
-    Raises ArtifactError where there is none, or where its tensors do not fit the network.
+    What the file is not about keeps its random start, and the log says so: everything outside the
+    part that an imported file covers, and heads for another number of classes or anchors. Raises
+    ArtifactError where there is no such file, or where it is one of another network, with the
+    tensors that do not fit.
     """
     path = Path(source)
     if not path.is_file():
         path = SHIPPED / f"{source}.safetensors"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in SHIPPED.glob("*.safetensors")))
-        raise ArtifactError(f"training.start_from: no checkpoint {source!r}; shipped: {known}")
-    weights = load_checkpoint(path).network.state_dict()
-    own = network.state_dict()
-    wrong = sorted(own.keys() ^ weights.keys())
-    wrong += [name for name in own if name in weights and own[name].shape != weights[name].shape]
+        raise ArtifactError(
+            f"training.start_from: no checkpoint {source!r}: shipped are {known}; weights from "
+            f"elsewhere become one with `hexdet import`"
+        )
+    tensors, metadata = _read(path)
+    own = {k: v for k, v in network.state_dict().items() if not k.endswith(UNUSED)}
+    part = metadata.get(COVERS, "")
+    wanted = {k for k in own if k.startswith(f"{part}." if part else "")}
+    apart = {k for k in own.keys() & tensors.keys() if own[k].shape != tensors[k].shape}
+    wrong = (wanted ^ tensors.keys()) | {k for k in apart if not k.startswith(HEADS)}
     if wrong:
-        raise ArtifactError(f"training.start_from: {path} does not fit this network at {wrong[0]}")
-    network.load_state_dict(weights)
+        raise ArtifactError(
+            f"training.start_from: {path} does not fit this network at {_some(wrong)}"
+        )
+    loaded = {k: v.float() for k, v in tensors.items() if k not in apart}
+    network.load_state_dict(loaded, strict=False)
+    new = own.keys() - loaded.keys()
+    log.info(
+        "start from %s: %d tensors%s%s",
+        path,
+        len(loaded),
+        f" of {part}" if part else "",
+        f"; new, with random weights: {_parts(new)}" if new else "",
+    )
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors and the metadata of a checkpoint of hexdet."""
+    try:
+        with safetensors.safe_open(path, "pt") as stream:
+            metadata = stream.metadata() or {}
+        tensors = load_file(path)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise ArtifactError(f"{path} is not a readable safetensors file: {error}") from error
+    if metadata.get("hexdet_schema") != SCHEMA:
+        raise ArtifactError(f"{path} is no checkpoint of this version of hexdet: train it again")
+    return tensors, metadata
+
+
+def _some(names: Collection[str]) -> str:
+    """Return the first three names and how many more there are."""
+    shown = sorted(names)[:3]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _parts(names: Collection[str]) -> str:
+    """Return the modules, two names deep, that tensors belong to."""
+    return ", ".join(sorted({".".join(name.split(".")[:2]) for name in names}))
 
 
 def _check_fit(path: Path, stored: Recipe, recipe: Recipe) -> None:

@@ -34,7 +34,7 @@ ALLOWED = {
     },
 }  # fmt: skip
 DOOR = {
-    "__main__", "benches", "benching", "console", "detecting", "options", "quantizing",
+    "__main__", "benches", "benching", "console", "detecting", "importing", "options", "quantizing",
     "tables", "verbs",
 }  # fmt: skip
 FORBIDDEN_ON_DEVICE = ("torch", "onnx", "yaml", "pydantic", "onnxsim", "safetensors", "pycocotools")

@@ -1,0 +1,109 @@
+"""A folded network as arrays and a description: an `.npz` with the `.json` of the same name."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import ArtifactError
+
+CONVOLUTIONS = {"CONV_2D": False, "DEPTHWISE_CONV_2D": True}
+"""Operators that have weights, and whether each channel is filtered alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldedConvolution:
+    """A convolution with its batch norm folded in.
+
+    weight: float32 [out, in / groups, kh, kw]; bias: float32 [out].
+    """
+
+    name: str
+    weight: npt.NDArray[np.float32]
+    bias: npt.NDArray[np.float32]
+    stride: int
+    depthwise: bool
+    relu6: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribedGraph:
+    """A network's operators in the order of the graph, and its convolutions in the same.
+
+    mean, std: of the pixel normalisation that it was trained with, (x - mean) / std, RGB.
+    """
+
+    path: Path
+    mean: float
+    std: float
+    operators: tuple[str, ...]
+    convolutions: tuple[FoldedConvolution, ...]
+
+
+def read_described_graph(path: Path) -> DescribedGraph:
+    """Read an `.npz` of weights and the description beside it; nothing in either is executed.
+
+    The arrays are `NNN.weight` and `NNN.bias` for operator number NNN of the description's `ops`.
+    Raises ArtifactError where one of the two is missing or damaged, or they do not fit each other.
+    """
+    beside = path.with_suffix(".json")
+    try:
+        content = json.loads(beside.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ArtifactError(
+            f"{path} needs its description beside it: {beside}: {error.strerror}"
+        ) from error
+    except ValueError as error:
+        raise ArtifactError(f"{beside} is no readable JSON: {error}") from error
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            weights = {name: np.asarray(arrays[name], np.float32) for name in arrays.files}
+    except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+        raise ArtifactError(f"{path} is no readable .npz of plain arrays: {error}") from error
+    try:
+        return _described(path, content, weights)
+    except (KeyError, TypeError, IndexError, ZeroDivisionError) as error:
+        raise ArtifactError(f"{beside} does not describe {path.name}: {error!r}") from error
+
+
+def _described(path: Path, content: Any, weights: dict[str, Any]) -> DescribedGraph:
+    convolutions = []
+    for number, operator in enumerate(content["ops"]):
+        if operator["op"] not in CONVOLUTIONS:
+            continue
+        weight, bias = weights[f"{number:03}.weight"], weights[f"{number:03}.bias"]
+        name = f"{number:03} ({operator['out_name'].split(';')[0]})"
+        channels = operator["out_shape"][-1]
+        if weight.ndim != 4 or (len(weight), bias.shape) != (channels, (channels,)):
+            raise ArtifactError(
+                f"{path}: the weights of {name} are {list(weight.shape)} and {list(bias.shape)}, "
+                f"its description gives {channels} output channels"
+            )
+        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+            raise ArtifactError(f"{path}: the weights of {name} are not all finite")
+        across, down = operator["stride"]
+        if across != down:
+            raise ArtifactError(f"{path}: {name} has the strides {across} and {down}: not imported")
+        convolutions.append(
+            FoldedConvolution(
+                name=name,
+                weight=weight,
+                bias=bias,
+                stride=int(across),
+                depthwise=CONVOLUTIONS[operator["op"]],
+                relu6=operator["act"] == "relu6",
+            )
+        )
+    return DescribedGraph(
+        path=path,
+        mean=float(content["in_zp"]),
+        std=1.0 / float(content["in_scale"]),
+        operators=tuple(str(operator["op"]) for operator in content["ops"]),
+        convolutions=tuple(convolutions),
+    )
