@@ -8,8 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-LANDMARKS = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
-"""The five points of a face, in their order; left and right as seen in the image."""
+from ..runtime.contract import LANDMARKS as LANDMARKS
 
 MIRRORED_LANDMARKS = (1, 0, 2, 4, 3)
 """Which point of a mirrored face stands at each place: left and right change names."""

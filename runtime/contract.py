@@ -23,6 +23,12 @@ FILE_NAME = "detector.json"
 Colour = Literal["rgb", "bgr"]
 """Order of an image's colour channels."""
 
+LANDMARKS = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
+"""The five points of a face, in their order; left and right as seen in the image."""
+
+LANDMARK_VALUES = 2 * len(LANDMARKS)
+"""Landmark channels of one anchor: x and y, point by point."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class InputSpec:
@@ -49,7 +55,8 @@ class Level:
 
     anchors: (width, height) of each anchor of a cell, in pixels of the network's input.
     scores, boxes: names of the two outputs, NHWC [1, rows, columns, anchors * classes] and
-        [1, rows, columns, anchors * 4].
+        [1, rows, columns, anchors * 4]. landmarks: of the third, [1, rows, columns, anchors * 10],
+        where the network gives landmarks: then on every level.
     """
 
     stride: int
@@ -58,6 +65,7 @@ class Level:
     anchors: tuple[tuple[float, float], ...]
     scores: str
     boxes: str
+    landmarks: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,14 +135,26 @@ class DetectorContract:
         """Return the number of anchors of all levels."""
         return sum(v.rows * v.columns * len(v.anchors) for v in self.levels)
 
+    @property
+    def has_landmarks(self) -> bool:
+        """Tell whether the network gives five landmarks with every box."""
+        return self.levels[0].landmarks is not None
+
     def output_shapes(self) -> dict[str, tuple[int, int, int, int]]:
-        """Return the NHWC shape of every output: scores, then boxes, in the order of the levels."""
+        """Return the NHWC shape of every output, in the order of the levels.
+
+        First all scores, then all boxes, then all landmarks where there are any.
+        """
         shapes = {}
         for level in self.levels:
             size = (1, level.rows, level.columns)
             shapes[level.scores] = (*size, len(level.anchors) * self.scores_per_anchor)
         for level in self.levels:
             shapes[level.boxes] = (1, level.rows, level.columns, len(level.anchors) * 4)
+        for level in self.levels:
+            if level.landmarks is not None:
+                channels = len(level.anchors) * LANDMARK_VALUES
+                shapes[level.landmarks] = (1, level.rows, level.columns, channels)
         return shapes
 
     def save(self, folder: Path) -> Path:
@@ -195,7 +215,10 @@ def _faults(contract: DetectorContract) -> Iterator[str]:
     levels, spec, thresholds = contract.levels, contract.input, contract.thresholds
     if not levels or not contract.classes or not all(v.anchors for v in levels):
         yield "names no levels, no classes or no anchors"
-    outputs = [name for v in levels for name in (v.scores, v.boxes)]
+    with_landmarks = [v.landmarks for v in levels if v.landmarks is not None]
+    if len(with_landmarks) not in (0, len(levels)):
+        yield "names landmarks on some levels only"
+    outputs = [name for v in levels for name in (v.scores, v.boxes)] + with_landmarks
     texts = [contract.name, contract.network, *contract.classes, *outputs]
     if not all(isinstance(text, str) and text for text in texts):
         yield "holds a name that is not a text"

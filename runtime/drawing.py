@@ -22,6 +22,16 @@ PALETTE: tuple[Colour, ...] = (
 )
 """Box colours by class as RGB, readable on light and dark pictures."""
 
+POINTS: tuple[Colour, ...] = (
+    (255, 214, 0),
+    (0, 229, 255),
+    (255, 255, 255),
+    (255, 214, 0),
+    (0, 229, 255),
+)
+"""Colours of the five landmarks as RGB: left yellow, right cyan, the nose white."""
+RIM: Colour = (20, 20, 20)
+
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 WHITE = (255, 255, 255)
 
@@ -48,6 +58,34 @@ def draw_boxes(
         taken.append(_free_place((x1, y1, x2, y2), (width, height), canvas, taken))
     for place, text, colour in reversed(list(zip(taken, texts, colours, strict=True))):
         _draw_label(canvas, text, place, scale, colour)
+
+
+def draw_landmarks(
+    canvas: Canvas,
+    boxes: npt.NDArray[np.float32],
+    landmarks: npt.NDArray[np.float32],
+    *,
+    rgb: bool = False,
+) -> None:
+    """Draw the five points, [n, 5, 2] in pixels, of boxes [n, 4], best first, onto a picture.
+
+    A point grows with its box, and has a dark rim: it is seen on a light face and on a dark one.
+    """
+    colours = POINTS if rgb else tuple(c[::-1] for c in POINTS)
+    for box, points in reversed(list(zip(boxes, landmarks, strict=True))):
+        radius = max(1.2, float(np.sqrt(np.prod(np.maximum(box[2:4] - box[0:2], 0)))) / 32)
+        for point, colour in zip(points, colours, strict=True):
+            _draw_point(canvas, point, radius + max(0.6, radius / 3), RIM)
+            _draw_point(canvas, point, radius, colour)
+
+
+def _draw_point(
+    canvas: Canvas, point: npt.NDArray[np.float32], radius: float, colour: Colour
+) -> None:
+    """Fill a circle to a sixteenth of a pixel; what lies outside the picture is left out."""
+    if np.isfinite(point).all() and (np.abs(point) < 1 << 24).all():
+        x, y, r = (round(float(v) * 16) for v in (*(point - 0.5), radius))
+        cv2.circle(canvas, (x, y), r, colour, cv2.FILLED, cv2.LINE_AA, 4)
 
 
 def _text_size(text: str, scale: float) -> tuple[int, int, int]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ArtifactError
-from .contract import DetectorContract
+from .contract import LANDMARK_VALUES, DetectorContract
 
 CODES, FLOATS = np.dtype(np.uint8), np.dtype(np.float32)
 
@@ -41,7 +41,8 @@ class Gatherer:
             )
             for kind in (CODES, FLOATS)
         }
-        self._finite = np.empty(count * max(width, 4), np.bool_)
+        most = max(LANDMARK_VALUES if contract.has_landmarks else 4, width)
+        self._finite = np.empty(count * most, np.bool_)
 
     def __call__(
         self, outputs: Mapping[str, npt.NDArray[Any]]
@@ -49,6 +50,7 @@ class Gatherer:
         """Return scores [anchors, scores_per_anchor] and deltas [anchors, 4], raw.
 
         outputs: by name, NHWC, all uint8 codes or all float32; others are left alone.
+        Landmarks are checked only: few of them are ever read, by `LandmarkDecoder`.
         Raises ArtifactError for an output that is missing, has another shape or dtype, or holds a
         number that is not finite.
         """
@@ -64,10 +66,10 @@ class Gatherer:
         # NHWC memory order is already cell by cell, anchor by anchor.
         flat = [value.reshape(-1) for value in values]
         np.concatenate(flat[: self._levels], out=buffers.scores.reshape(-1))
-        np.concatenate(flat[self._levels :], out=buffers.deltas.reshape(-1))
+        np.concatenate(flat[self._levels : 2 * self._levels], out=buffers.deltas.reshape(-1))
         if buffers.scores.dtype == FLOATS:
-            self._check_finite(buffers.scores)
-            self._check_finite(buffers.deltas)
+            for numbers in (buffers.scores, buffers.deltas, *flat[2 * self._levels :]):
+                self._check_finite(numbers)
         return buffers.scores, buffers.deltas
 
     def _check_finite(self, values: npt.NDArray[Any]) -> None:

@@ -39,6 +39,15 @@ class Placement:
         np.maximum(moved, np.float32(0), out=moved)
         return np.minimum(moved, limit, out=moved)
 
+    def points_to_image(self, points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return points of the network's input in pixels of the image, outside of it too.
+
+        points: float32 [..., 2], (x, y); (point - offset) / scale of each, float32 [..., 2].
+        """
+        offset, inverse, _ = self._vectors
+        moved = np.subtract(points, offset[:2], dtype=np.float32)
+        return np.multiply(moved, inverse[:2], out=moved)
+
     def to_input(self, boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return boxes of the image in pixels of the network's input: what `to_image` undoes.
 

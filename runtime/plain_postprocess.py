@@ -16,9 +16,10 @@ from ..errors import ArtifactError
 from .activation import activate
 from .anchors import all_anchors
 from .boxes import clip, decode, iou
-from .contract import DetectorContract, Thresholds
+from .contract import LANDMARK_VALUES, DetectorContract, Thresholds
 from .detections import Detections
 from .encodings import Encoding
+from .landmarks import decode_landmarks
 from .placement import Placement
 from .soft_nms import Decay, decay
 
@@ -48,6 +49,16 @@ def gather(outputs: Mapping[str, Float], contract: DetectorContract) -> tuple[Fl
     return np.concatenate(scores), np.concatenate(deltas)
 
 
+def gather_landmarks(outputs: Mapping[str, Float], contract: DetectorContract) -> Float | None:
+    """Bring the landmarks of all levels into the order of the anchors, float32 [anchors, 10].
+
+    None where the network gives none.
+    """
+    names = [v.landmarks for v in contract.levels if v.landmarks is not None]
+    flat = [outputs[name].reshape(-1, LANDMARK_VALUES) for name in names]
+    return np.concatenate(flat) if flat else None
+
+
 def plain_postprocess(
     outputs: Mapping[str, npt.NDArray[Any]],
     encodings: Mapping[str, Encoding],
@@ -61,12 +72,18 @@ def plain_postprocess(
     anchors: all of the contract, float32 [anchors, 4]; made anew where None.
     """
     anchors = all_anchors(contract) if anchors is None else anchors
-    scores, deltas = gather(dequantize(outputs, encodings), contract)
-    if not (np.isfinite(scores).all() and np.isfinite(deltas).all()):
+    floats = dequantize(outputs, encodings)
+    scores, deltas = gather(floats, contract)
+    offsets = gather_landmarks(floats, contract)
+    numbers = [scores, deltas] if offsets is None else [scores, deltas, offsets]
+    if not all(np.isfinite(values).all() for values in numbers):
         raise ArtifactError("the network's outputs are not finite: its weights are damaged")
     with np.errstate(over="ignore"):  # a wild number gives a box at the border
         probabilities = activate(scores, contract)
         decoded = decode(deltas, anchors, contract.variances)
+        points = None
+        if offsets is not None:
+            points = decode_landmarks(offsets, anchors, contract.variances)
     boxes = clip(decoded, contract.input.width, contract.input.height)
     solid = np.logical_and.reduce(boxes[:, 2:4] > boxes[:, 0:2], axis=1)
 
@@ -77,7 +94,8 @@ def plain_postprocess(
     best = best[solid[anchor[best]]]
     if thresholds.soft_nms != "off":
         best = np.sort(best)
-    boxes, score, label = boxes[anchor[best]], score[best], label[best]
+    anchor, score, label = anchor[best], score[best], label[best]
+    boxes = boxes[anchor]
     group = np.zeros_like(label) if thresholds.nms == "class_agnostic" else label
     if thresholds.soft_nms == "off":
         keep = plain_nms(boxes, group, thresholds)
@@ -90,6 +108,7 @@ def plain_postprocess(
         scores=score,
         labels=label[keep] + 1,
         classes=contract.classes,
+        landmarks=None if points is None else placement.points_to_image(points[anchor[keep]]),
     )
 
 

@@ -20,6 +20,7 @@ from .decoding import Decoder
 from .detections import Detections
 from .encodings import Encoding
 from .gathering import Gatherer
+from .landmarks import LandmarkDecoder
 from .nms import suppress
 from .placement import Placement
 from .soft_nms import suppress_softly
@@ -51,6 +52,7 @@ class Postprocessor:
         if encodings:
             self._codes = code_candidates(contract, [encodings[v.scores] for v in levels])
         self._decode = Decoder(contract, [encodings[v.boxes] for v in levels])
+        self._landmarks = LandmarkDecoder(contract, encodings) if contract.has_landmarks else None
         self._thresholds: Thresholds | None = None
 
     def __call__(
@@ -64,7 +66,7 @@ class Postprocessor:
         A candidate is an anchor and a class whose score reaches the class's threshold. Candidates
         are ordered by score; of equal scores the lower anchor, so the finer level, comes first, of
         one anchor the lower class. The best `top_k` are decoded and cut to the network's input;
-        those without area fall, then NMS takes the rest.
+        those without area fall, then NMS takes the rest. What is left gets its landmarks.
 
         outputs: by name, NHWC, all uint8 codes or all float32.
         Raises ArtifactError for outputs that do not fit the contract or are not finite, ValueError
@@ -82,12 +84,16 @@ class Postprocessor:
                 f"the outputs of {self._contract.name} are codes without encodings: quantize again"
             )
         with np.errstate(over="ignore", invalid="ignore"):
-            boxes, kept_scores, labels = self._choose(found, deltas, thresholds)
+            boxes, kept_scores, labels, anchors = self._choose(found, deltas, thresholds)
+            landmarks = None
+            if self._landmarks is not None:
+                landmarks = placement.points_to_image(self._landmarks(outputs, anchors))
         return Detections(
             boxes=placement.to_image(boxes),
             scores=kept_scores,
             labels=labels,
             classes=self._contract.classes,
+            landmarks=landmarks,
         )
 
     def _reach(self, thresholds: Thresholds) -> None:
@@ -100,8 +106,8 @@ class Postprocessor:
 
     def _choose(
         self, found: Found, deltas: npt.NDArray[Any], thresholds: Thresholds
-    ) -> tuple[Float, Float, Index]:
-        """Return boxes [n, 4] of the input, scores [n] and labels [n] of the detections."""
+    ) -> tuple[Float, Float, Index, Index]:
+        """Return boxes [n, 4] of the input, scores, labels and anchors [n] of the detections."""
         anchors, classes, scores = found
         order = _best(scores, thresholds.top_k)
         if thresholds.soft_nms != "off":
@@ -113,6 +119,7 @@ class Postprocessor:
         if len(anchors) and not np.minimum.reduce(sides, axis=None) > 0:
             solid = np.logical_and.reduce(sides > 0, axis=0).nonzero()[0]
             columns, scores = columns.take(solid, axis=1), scores.take(solid)
+            anchors = anchors.take(solid)
             classes = None if classes is None else classes.take(solid)
         rivals = None if thresholds.nms == "class_agnostic" else classes
         kept: npt.ArrayLike
@@ -138,7 +145,7 @@ class Postprocessor:
                 max_detections=thresholds.max_detections,
             )
         labels = np.ones(len(kept), np.int64) if classes is None else classes.take(kept) + 1
-        return columns.T.take(kept, axis=0), scores, labels
+        return columns.T.take(kept, axis=0), scores, labels, anchors.take(kept)
 
 
 def _best(scores: Float, most: int) -> Index:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..drawing import draw_boxes
+from ..drawing import draw_boxes, draw_landmarks
 from .frames import FrameResult
 
 GOLDEN_ANGLE_DEG = 137.508
@@ -31,6 +31,8 @@ def draw_result(result: FrameResult) -> npt.NDArray[np.uint8]:
         [f"#{identity} {names[label - 1]}{score:.2f}" for identity, label, score in rows],
         [identity_colour(int(identity)) for identity, _, _ in rows],
     )
+    if found.landmarks is not None:
+        draw_landmarks(canvas, found.boxes, found.landmarks)
     return canvas
 
 
