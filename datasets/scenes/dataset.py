@@ -6,17 +6,13 @@ import hashlib
 import json
 from typing import Literal
 
-import cv2
 import numpy as np
 
 from ..record import Annotation, AnnotationBuilder, Dropped, Record
-from .backdrop import Setting, draw_setting, paint_backdrop
-from .camera import HEAD_M, Camera, Canvas, Floats, Pixels, draw_camera
-from .clutter import draw_things
-from .figures import PaintedHead, paint_person
+from .backdrop import Setting
+from .camera import HEAD_M, Camera, Pixels, draw_camera
+from .painting import Painted, paint_scene
 from .people import Person, draw_person
-from .sensor import draw_sensor, expose
-from .solids import Thing
 
 RENDERER = "scenes 1"
 """Changes whenever the same seed would give other pictures."""
@@ -74,24 +70,11 @@ class Scenes:
 
 
 def _render(rng: np.random.Generator, name: str) -> tuple[Pixels, Annotation]:
-    camera = draw_camera(rng)
-    setting = draw_setting(rng, camera)
-    sensor = draw_sensor(rng, indoor=setting.indoor)
-    people = _people(rng, camera, setting, wet=sensor.rain)
-    things = draw_things(rng, camera, setting)
-    canvas = Canvas.blank(camera)
-    paint_backdrop(canvas, setting, rng)
-    sun = np.array([rng.uniform(-0.8, 0.8), -rng.uniform(0.5, 1.0), -rng.uniform(0.1, 0.7)])
-    sun /= np.linalg.norm(sun)
-    _shadows(canvas, people, things, sun)
-    heads = _paint_all(canvas, people, things, sun)
-    annotation = _annotate(canvas, heads, name)
-    return expose(canvas.image, camera, sensor, rng), annotation
+    scene = paint_scene(rng, draw_camera(rng), _people)
+    return scene.image, _annotate(scene, name)
 
 
-def _people(
-    rng: np.random.Generator, camera: Camera, setting: Setting, *, wet: bool
-) -> list[Person]:
+def _people(rng: np.random.Generator, camera: Camera, setting: Setting, wet: bool) -> list[Person]:
     """Place the people of a scene: none, a few, or a crowd, some of them in groups."""
     kind = rng.random()
     wanted = (
@@ -134,49 +117,13 @@ def _head_spot(rng: np.random.Generator, camera: Camera) -> tuple[float, float]:
     return 0.0, -1.0
 
 
-def _shadows(canvas: Canvas, people: list[Person], things: list[Thing], sun: Floats) -> None:
-    """Darken the ground under whatever stands on it, longer away from the light."""
-    height, width = canvas.heads.shape
-    mask = np.zeros((height, width), np.uint8)
-    turns = np.linspace(0, 2 * np.pi, 13)[:-1]
-    spots = [(p.x_m, p.z_m, 0.3) for p in people] + [(t.x_m, t.z_m, 0.45) for t in things]
-    for x_m, z_m, radius in spots:
-        x = x_m - sun[0] * 0.35 + (radius + abs(sun[0]) * 0.35) * np.cos(turns)
-        z = z_m + radius * 0.8 * np.sin(turns)
-        ring = canvas.camera.outline(np.stack([x, np.zeros(12), z], axis=1))
-        if len(ring) >= 3:
-            cv2.fillPoly(mask, [np.rint(ring).astype(np.int32)], 105)
-    small = cv2.resize(mask, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
-    soft = cv2.resize(cv2.GaussianBlur(small, (0, 0), 1.2), (width, height))
-    rest = cv2.bitwise_not(soft)
-    canvas.image[:] = cv2.multiply(canvas.image, cv2.merge([rest, rest, rest]), scale=1 / 255)
-
-
-def _paint_all(
-    canvas: Canvas, people: list[Person], things: list[Thing], sun: Floats
-) -> list[PaintedHead]:
-    """Paint people and things, the farthest first; returns the heads that came into the picture."""
-    order: list[tuple[float, int, Person | Thing]] = []
-    order += [(person.z_m, i, person) for i, person in enumerate(people)]
-    order += [(thing.z_m, 1000 + i, thing) for i, thing in enumerate(things)]
-    heads = []
-    for _, i, item in sorted(order, key=lambda entry: (-entry[0], entry[1])):
-        if isinstance(item, Thing):
-            item.paint(canvas)
-            continue
-        head = paint_person(canvas, item, i + 1, sun)
-        if head is not None:
-            heads.append(head)
-    return heads
-
-
-def _annotate(canvas: Canvas, heads: list[PaintedHead], name: str) -> Annotation:
+def _annotate(scene: Painted, name: str) -> Annotation:
     """Turn painted heads into boxes, by how much of each is left to see and by its size."""
-    height, width = canvas.heads.shape
-    seen_px = np.bincount(canvas.heads.ravel(), minlength=256)
+    height, width = scene.shown.shape
+    seen_px = np.bincount(scene.shown.ravel(), minlength=256)
     # What lies outside the picture is no mistake of the data, so it is not listed as dropped.
     builder = AnnotationBuilder(image=name, width=width, height=height, dropped=[])
-    for head in sorted(heads, key=lambda h: h.number):
+    for head in sorted(scene.heads, key=lambda h: h.number):
         seen = seen_px[head.number] / max(head.area_px, 1.0)
         if seen < SEEN_NONE:
             continue
