@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
-from .contract import DetectorContract, Level
+if TYPE_CHECKING:
+    from .contract import DetectorContract, Level
 
 
 def level_anchors(level: Level, step: tuple[float, float] | None = None) -> npt.NDArray[np.float32]:
@@ -24,14 +28,25 @@ def level_anchors(level: Level, step: tuple[float, float] | None = None) -> npt.
     return grid.reshape(-1, 4)
 
 
-def all_anchors(contract: DetectorContract) -> npt.NDArray[np.float32]:
-    """Return the anchors of all levels, float32 [anchor_count, 4], in the order of the levels."""
+def placed_levels(contract: DetectorContract) -> list[npt.NDArray[np.float32]]:
+    """Return the anchors of each level, float32 [rows * columns * anchors, 4], (cx, cy, w, h)."""
     spec = contract.input
     if contract.anchor_step == "stride":
-        return np.concatenate([level_anchors(level) for level in contract.levels])
-    return np.concatenate(
-        [
-            level_anchors(level, (spec.width / level.columns, spec.height / level.rows))
-            for level in contract.levels
-        ]
-    )
+        return [level_anchors(level) for level in contract.levels]
+    return [
+        level_anchors(level, (spec.width / level.columns, spec.height / level.rows))
+        for level in contract.levels
+    ]
+
+
+def all_anchors(contract: DetectorContract) -> npt.NDArray[np.float32]:
+    """Return the anchors of all levels, float32 [anchor_count, 4], in the order of the levels."""
+    return np.concatenate(placed_levels(contract))
+
+
+def anchors_sha256(anchors: npt.NDArray[np.float32]) -> str:
+    """Return the sha256 of placed anchors: their rows in order, as little-endian float32.
+
+    It changes with any anchor, its place or their order; names and thresholds do not enter it.
+    """
+    return hashlib.sha256(anchors.astype("<f4").tobytes()).hexdigest()

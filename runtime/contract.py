@@ -14,11 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ArtifactError
+from .anchor_hashes import add_hashes, changed_anchors, take_hashes
 from .encodings import Encoding
 from .files import write_text
 
 SCHEMA_VERSION = 1
 FILE_NAME = "detector.json"
+MOST_ANCHORS = 2**24
+"""SSD512 has 24,564: a file that asks for more than this is damaged, and would eat the memory."""
 
 Colour = Literal["rgb", "bgr"]
 """Order of an image's colour channels."""
@@ -158,15 +161,16 @@ class DetectorContract:
         return shapes
 
     def save(self, folder: Path) -> Path:
-        """Write `detector.json` into the folder and return its path."""
-        content = {"schema": SCHEMA_VERSION, **dataclasses.asdict(self)}
+        """Write `detector.json`, with the anchors' hashes, into the folder and return its path."""
+        content = add_hashes({"schema": SCHEMA_VERSION, **dataclasses.asdict(self)}, self)
         return write_text(folder / FILE_NAME, json.dumps(content, indent=2) + "\n")
 
 
 def load_contract(folder: Path) -> DetectorContract:
     """Read `detector.json` of a bundle.
 
-    Raises ArtifactError where it is missing, is no JSON, has another schema or does not fit.
+    Raises ArtifactError where it is missing, is no JSON, has another schema, does not fit, or
+    holds anchors that are not those of its hashes. A file from before there were hashes has none.
     """
     path = folder / FILE_NAME
     if not path.is_file():
@@ -181,6 +185,7 @@ def load_contract(folder: Path) -> DetectorContract:
             raise ArtifactError(
                 f"{path} has schema {schema}, this version reads {SCHEMA_VERSION}: export it again"
             )
+        hashes = take_hashes(content)
         contract = _parse(content)
     except ArtifactError:
         raise
@@ -188,6 +193,12 @@ def load_contract(folder: Path) -> DetectorContract:
         raise ArtifactError(f"{path} cannot be read: {error!r}; export the bundle again") from error
     for fault in _faults(contract):
         raise ArtifactError(f"{path} {fault}: export the bundle again")
+    changed = changed_anchors(contract, hashes)
+    if changed:
+        raise ArtifactError(
+            f"{path} was changed by hand: {changed}; undo it, or give the recipe other "
+            f"network.anchors, train it and export the bundle again"
+        )
     return contract
 
 
@@ -229,6 +240,8 @@ def _faults(contract: DetectorContract) -> Iterator[str]:
         yield "holds a size outside 1 to 16384"
     if not all(0 < side < 1e5 for v in levels for pair in v.anchors for side in pair):
         yield "holds an anchor that is not positive"
+    if contract.anchor_count > MOST_ANCHORS:
+        yield f"places more than {MOST_ANCHORS:,} anchors"
     if contract.activation not in ("softmax", "sigmoid"):
         yield f"names the unknown activation {contract.activation!r}"
     if contract.anchor_step not in ("stride", "cells"):
