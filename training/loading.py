@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 from torch.utils.data import Dataset as TorchDataset
 
-from ..datasets.record import Dataset
+from ..datasets.record import Dataset, Record
+from ..errors import DataError
 from ..recipe_training import TrainingSection
 from ..runtime.anchors import all_anchors
 from ..runtime.contract import DetectorContract
@@ -20,11 +25,75 @@ from ..runtime.images import to_pixels
 from .augmentation import augment
 from .matching import match
 
-Sample = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.float32]]
+MAX_UNREADABLE = 10
+"""Images in a row that may be unreadable: after more it is no longer the images, but the disk."""
+
+Key = tuple[int, int]
+"""Epoch and index of a sample: all that it depends on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How samples came about: what could not be read, and where the time went, in seconds."""
+
+    unreadable: tuple[str, ...] = ()
+    """Why an image could not be read and another took its place, one sentence an image."""
+    images: int = 0
+    read_s: float = 0.0
+    augment_s: float = 0.0
+    match_s: float = 0.0
+
+    def __add__(self, other: Reading) -> Reading:
+        """Return what both say together."""
+        return Reading(
+            unreadable=self.unreadable + other.unreadable,
+            images=self.images + other.images,
+            read_s=self.read_s + other.read_s,
+            augment_s=self.augment_s + other.augment_s,
+            match_s=self.match_s + other.match_s,
+        )
+
+
+class Sample(NamedTuple):
+    """One image as the network and the losses see it."""
+
+    pixels: npt.NDArray[np.uint8]
+    """[h, w, 3] in the network's colours."""
+    labels: npt.NDArray[np.int64]
+    """[anchors], see `Targets`."""
+    deltas: npt.NDArray[np.float32]
+    """[anchors, 4]."""
+    reading: Reading
+
+
+class Batch(NamedTuple):
+    """Samples, stacked."""
+
+    pixels: Tensor
+    """uint8 [n, h, w, 3]."""
+    labels: Tensor
+    """int64 [n, anchors]."""
+    deltas: Tensor
+    """float32 [n, anchors, 4]."""
+    reading: Reading
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on a device."""
+        return self._replace(
+            **{
+                name: value.to(device, non_blocking=True)
+                for name, value in self._asdict().items()
+                if isinstance(value, Tensor)
+            }
+        )
 
 
 class TrainingSamples(TorchDataset[Sample]):
-    """The training split as augmented samples; a key is (epoch, index)."""
+    """The training split as augmented samples.
+
+    An image that cannot be read is replaced by the next of the dataset that can, in the sample's
+    own crop and colours: which samples there are depends on the files alone.
+    """
 
     def __init__(
         self, dataset: Dataset, contract: DetectorContract, section: TrainingSection
@@ -34,15 +103,19 @@ class TrainingSamples(TorchDataset[Sample]):
         self._section = section
         self._anchors = all_anchors(contract)
 
-    def __getitem__(self, key: tuple[int, int]) -> Sample:
-        """Return pixels uint8 [h, w, 3], labels [anchors] and deltas [anchors, 4] of one sample."""
+    def __getitem__(self, key: Key) -> Sample:
+        """Return one sample; raises DataError where too many images in a row are unreadable."""
         epoch, index = key
+        times = [time.perf_counter()]
+        record, unreadable = self._read(index)
+        times.append(time.perf_counter())
         # The sample depends on its key alone, so that neither the number of workers nor an
         # interruption changes what the network sees.
         rng = np.random.default_rng((self._section.seed, epoch, index))
-        record = self._dataset[index]
         spec = self._contract.input
         image, truth = augment(record.image, record.annotation, spec, self._section.augment, rng)
+        pixels = to_pixels(image, spec)[0]
+        times.append(time.perf_counter())
         targets = match(
             truth,
             self._anchors,
@@ -50,42 +123,87 @@ class TrainingSamples(TorchDataset[Sample]):
             match_iou=self._section.match_iou,
             ignore_iou=self._section.ignore_iou,
         )
-        return to_pixels(image, spec)[0], targets.labels, targets.deltas
+        times.append(time.perf_counter())
+        read_s, augment_s, match_s = np.diff(times).tolist()
+        reading = Reading(
+            unreadable=tuple(unreadable),
+            images=1,
+            read_s=read_s,
+            augment_s=augment_s,
+            match_s=match_s,
+        )
+        return Sample(pixels, targets.labels, targets.deltas, reading)
+
+    def __getitems__(self, keys: list[Key]) -> Batch | DataError:
+        """Return a batch, or the error: raised in a worker it would come back as a traceback."""
+        try:
+            samples = [self[key] for key in keys]
+        except DataError as error:
+            return error
+        *arrays, readings = zip(*samples, strict=True)
+        return Batch(*(default_collate(v) for v in arrays), sum(readings, Reading()))
+
+    def _read(self, index: int) -> tuple[Record, list[str]]:
+        """Return the record, or the next readable one, and why those before it are not."""
+        unreadable: list[str] = []
+        count = len(self._dataset)
+        for step in range(min(count, MAX_UNREADABLE + 1)):
+            try:
+                return self._dataset[(index + step) % count], unreadable
+            except DataError as error:
+                unreadable.append(str(error))
+        raise DataError(
+            f"{len(unreadable)} images in a row cannot be read, the first: {unreadable[0]}"
+        )
 
 
 class EpochBatches:
-    """Batches of keys: a new seeded order every epoch, the incomplete last batch left out."""
+    """Batches of keys: a new seeded order every epoch, the incomplete last batch left out.
 
-    def __init__(self, count: int, batch_size: int, seed: int) -> None:
+    Of several processes each gets its share of every batch, so that no sample is seen twice.
+    """
+
+    def __init__(
+        self, count: int, batch_size: int, seed: int, *, rank: int = 0, processes: int = 1
+    ) -> None:
+        self.batch_size = min(batch_size, count)
         self._count = count
-        self._batch = min(batch_size, count)
         self._seed = seed
+        self._rank, self._processes = rank, processes
         self.epoch = 0
 
     def __len__(self) -> int:
-        return self._count // self._batch
+        return self._count // self.batch_size
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+    def __iter__(self) -> Iterator[list[Key]]:
         order = np.random.default_rng((self._seed, self.epoch)).permutation(self._count)
-        for start in range(0, len(self) * self._batch, self._batch):
-            yield [(self.epoch, int(i)) for i in order[start : start + self._batch]]
+        for start in range(0, len(self) * self.batch_size, self.batch_size):
+            batch = order[start : start + self.batch_size]
+            yield [(self.epoch, int(i)) for i in batch[self._rank :: self._processes]]
 
 
 def make_loader(
     samples: TrainingSamples, batches: EpochBatches, workers: int
-) -> DataLoader[tuple[Tensor, Tensor, Tensor]]:
-    """Return the loader of batches: pixels uint8 [n, h, w, 3], labels, deltas."""
+) -> DataLoader[Batch | DataError]:
+    """Return the loader of batches; an error that a worker met comes in a batch's place."""
     return DataLoader(
-        samples,  # type: ignore[arg-type]  # the default collation turns arrays into tensors
+        samples,  # type: ignore[arg-type]
         batch_sampler=batches,
+        collate_fn=_as_it_is,
         num_workers=workers,
         persistent_workers=workers > 0,
-        worker_init_fn=_one_thread,
+        worker_init_fn=_begin_worker,
         prefetch_factor=4 if workers else None,
+        pin_memory=torch.cuda.is_available(),
     )
 
 
-def _one_thread(worker: int) -> None:
-    """Keep a worker on one core: the network needs the others."""
+def _as_it_is(batch: Batch | DataError) -> Batch | DataError:
+    return batch
+
+
+def _begin_worker(worker: int) -> None:
+    """Keep a worker on one core, and leave Ctrl-C to the process that it works for."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..datasets.opening import open_split
-from ..errors import ArtifactError, TrainingError
+from ..errors import ArtifactError, DataError, TrainingError
 from ..evaluation.running import evaluate
 from ..recipe import Recipe
 from ..recipe_training import TrainingSection
@@ -21,7 +21,7 @@ from .backend import TorchBackend
 from .checkpoint import network_of, save_checkpoint, start_from
 from .contract import contract_of
 from .ema import MovingAverage
-from .loading import EpochBatches, TrainingSamples, make_loader
+from .loading import Batch, EpochBatches, TrainingSamples, make_loader
 from .objective import Objective
 from .schedule import learning_rate
 from .state import FILE_NAME, load_state, save_state
@@ -150,8 +150,10 @@ class _Training:
         self.batches.epoch = epoch
         sums = [0.0, 0.0]
         for index, batch in enumerate(self.loader):
+            if isinstance(batch, DataError):
+                raise batch
             step = epoch * len(self.batches) + index
-            score_loss, delta_loss = self._step(step, *(v.to(self.device) for v in batch))
+            score_loss, delta_loss = self._step(step, batch.to(self.device))
             sums[0] += score_loss
             sums[1] += delta_loss
             if not math.isfinite(score_loss + delta_loss):
@@ -178,9 +180,7 @@ class _Training:
             f"lower training.learning_rate or training.gradient_clip; {kept}"
         )
 
-    def _step(
-        self, step: int, pixels: Tensor, labels: Tensor, targets: Tensor
-    ) -> tuple[float, float]:
+    def _step(self, step: int, batch: Batch) -> tuple[float, float]:
         """Take one optimizer step, unless the loss is not finite; return both losses."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(
@@ -192,10 +192,10 @@ class _Training:
             )
         spec = self.contract.input
         # [n, h, w, 3] -> [n, 3, h, w], which in memory is channels-last already
-        image = (pixels.permute(0, 3, 1, 2).float() - spec.mean) / spec.std
+        image = (batch.pixels.permute(0, 3, 1, 2).float() - spec.mean) / spec.std
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.half):
             outputs = self.network(image)
-        losses = self.objective(outputs, labels, targets)
+        losses = self.objective(outputs, batch.labels, batch.deltas)
         loss = losses.total
         if torch.isfinite(loss):
             self.optimizer.zero_grad(set_to_none=True)

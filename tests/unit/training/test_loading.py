@@ -36,7 +36,7 @@ def epochs_of(
     found = []
     for epoch in epochs:
         batches.epoch = epoch
-        found += [list(batch) for batch in loader]
+        found += [list(batch[:3]) for batch in loader]  # type: ignore[index]
     return found
 
 
@@ -69,12 +69,15 @@ def test_pixels_are_rgb(tiny_recipe: Callable[..., Recipe], squares: Squares) ->
         def __getattr__(self, name: str) -> Any:
             return getattr(squares(1), name)
 
+        def __len__(self) -> int:
+            return 1
+
         def __getitem__(self, index: int) -> Any:
             record = squares(1)[index]
             record.image[...] = (0, 0, 255)
             return record
 
-    pixels, _, _ = samples_of(recipe, Red())[0, 0]  # type: ignore[arg-type]
+    pixels, *_ = samples_of(recipe, Red())[0, 0]  # type: ignore[arg-type]
     assert pixels.reshape(-1, 3).min(axis=0).tolist() == [255, 0, 0]
     assert pixels.reshape(-1, 3).max(axis=0).tolist() == [255, 0, 0]
 
@@ -97,7 +100,7 @@ def test_samples_are_the_same_in_any_order(recipe: Recipe, squares: Squares) -> 
     forward = {key: samples_of(recipe, squares(5))[key] for key in keys}
     one = samples_of(recipe, squares(5))
     for key in reversed(keys):
-        for a, b in zip(one[key], forward[key], strict=True):
+        for a, b in zip(one[key][:3], forward[key][:3], strict=True):
             np.testing.assert_array_equal(a, b)
 
 
