@@ -9,6 +9,7 @@ weights lose by being codes and what its output loses by rounding and saturation
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,10 +28,9 @@ from ..runtime.images import normalise, to_pixels
 from ..runtime.targets import target_of_arch
 from .encodings import Codes, code_tensors, plain_name
 from .isolation import GIVEN, isolate, with_integer_weights
-from .layers import Values, cpu_layers, emulator_layers, graph_layers
+from .layers import Layers, Pixels, cpu_layers, emulator_layers, graph_layers
 from .quantize import base_path
 
-Pixels = npt.NDArray[np.uint8]
 FUSED = ("Clip", "Relu", "LeakyRelu", "PRelu")
 """Activations that the integer layer before them takes in."""
 NO_NOISE_DB = 120.0
@@ -101,13 +101,12 @@ def diagnose_bundle(
     count = min(limit, len(dataset))
     images = (to_pixels(dataset[index].image, spec) for index in range(count))
     target, limit_s = target_of_arch(recipe.export.target_arch), recipe.export.time_limit_s
-
-    def run(pixels: Pixels) -> Values:
-        if on_htp:
-            return emulator_layers(integer, pixels, target, limit_s)
-        return cpu_layers(integer, pixels)
-
-    return diagnose(integer, base, images, spec, run, lambda done: progress(done, count))
+    with (
+        emulator_layers(integer, target, limit_s)
+        if on_htp
+        else contextlib.nullcontext(cpu_layers(integer))
+    ) as run:
+        return diagnose(integer, base, images, spec, run, lambda done: progress(done, count))
 
 
 def diagnose(
@@ -115,24 +114,24 @@ def diagnose(
     base: onnx.ModelProto,
     images: Iterable[Pixels],
     spec: InputSpec,
-    run: Callable[[Pixels], Values],
+    run: Layers,
     progress: Callable[[int], None] = lambda done: None,
 ) -> list[LayerError]:
     """Return the error of every layer of an integer graph, in the graph's order.
 
-    base: the float graph that was quantized. images: uint8 [1, h, w, 3] each. run: returns the
-    codes of every activation by its name in the integer graph, on whatever is diagnosed. Raises
+    base: the float graph that was quantized. images: uint8 [1, h, w, 3] each. run: the integer
+    graph on whatever is diagnosed. Raises
     ArtifactError where no layer of the two graphs has a name in common.
     """
     layers = _layers(integer, base)
     if not layers:
         raise ArtifactError("the integer graph has no layer of the float graph: quantize again")
     names = [layer.name for layer in layers]
-    isolated = isolate(base, names)
+    in_float, isolated = graph_layers(base), isolate(base, names)
     with_codes = isolate(with_integer_weights(base, integer), names)
     for done, pixels in enumerate(images, 1):
         image = normalise(pixels, spec)
-        floats, codes = graph_layers(base, image), run(pixels)
+        floats, codes = in_float(image), run(pixels)
         real = {v.name: _dequantize(codes[v.codes], v.encoding) for v in layers}
         feed = {"image": image, **{name + GIVEN: value for name, value in real.items()}}
         exact, rounded = isolated(feed), with_codes(feed)
@@ -140,10 +139,7 @@ def diagnose(
             name = layer.name
             _add(layer, floats[name], real[name], exact[name], rounded[name])
         progress(done)
-    ends = {o.name for o in base.graph.output}
-    ends |= {
-        n.input[0] for n in base.graph.node if n.output[0] in ends and n.op_type == "Transpose"
-    }
+    ends = _ends(base)
     return [_judge(layer, _node_of(base, layer.name), layer.name in ends) for layer in layers]
 
 

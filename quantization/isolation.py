@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
 from .cpu_session import cpu_session
 from .encodings import code_tensors
-from .layers import FloatValues
+from .layers import Pixels, Values, expose, exposed_shapes
 
 GIVEN = "_given"
 
+Tensors = dict[str, npt.NDArray[Any]]
 
-def isolate(base: onnx.ModelProto, names: Sequence[str]) -> Callable[[FloatValues], FloatValues]:
-    """Return a function that computes every layer of a float graph from given inputs.
+
+def isolate(
+    base: onnx.ModelProto, names: Sequence[str]
+) -> Callable[[Mapping[str, npt.NDArray[Any]]], Tensors]:
+    """Return a function that computes every layer of a graph, float or integer, from given inputs.
 
     names: of the tensors where one layer ends and the next begins. The function takes the graph's
     input and the value of each tensor, under its name with GIVEN behind it, and returns what each
@@ -41,11 +47,20 @@ def isolate(base: onnx.ModelProto, names: Sequence[str]) -> Callable[[FloatValue
     session = cpu_session(cut)
     wanted = {value.name for value in session.get_inputs()}
 
-    def run(feed: FloatValues) -> FloatValues:
+    def run(feed: Mapping[str, npt.NDArray[Any]]) -> Tensors:
         values = session.run(list(names), {name: v for name, v in feed.items() if name in wanted})
         return dict(zip(names, values, strict=True))
 
     return run
+
+
+def alone_on_cpu(model: onnx.ModelProto, given: Values, pixels: Pixels) -> Values:
+    """Return what the CPU makes of each layer alone, from the codes that another side had there.
+
+    given: the codes of every activation on that side; nothing accumulates from layer to layer.
+    """
+    names = list(exposed_shapes(expose(model)))
+    return isolate(model, names)({"image": pixels, **{name + GIVEN: given[name] for name in names}})
 
 
 def with_integer_weights(base: onnx.ModelProto, integer: onnx.ModelProto) -> onnx.ModelProto:

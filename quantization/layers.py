@@ -1,8 +1,10 @@
-"""What each layer of a graph computes on one image: in float, on the CPU, on the HTP."""
+"""What each layer of a graph computes, image by image: in float, on the CPU, on the HTP."""
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy.typing as npt
 import onnx
 from onnx import helper
 
-from ..runtime.emulator import WORKER, EmulatorProcess
+from ..runtime.emulator import EmulatorProcess
 from ..runtime.targets import Target
 from .cpu_session import cpu_session
 from .encodings import code_tensors, plain_name
@@ -19,7 +21,8 @@ Pixels = npt.NDArray[np.uint8]
 Values = dict[str, npt.NDArray[np.uint8]]
 """Codes by the name of their tensor in int8.onnx, in the graph's order, NCHW."""
 FloatValues = dict[str, npt.NDArray[np.float32]]
-GIVEN = "_given"
+Layers = Callable[[Pixels], Values]
+"""Runs an image, uint8 [1, h, w, 3], and returns the codes of every activation."""
 
 
 def expose(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -35,52 +38,37 @@ def expose(model: onnx.ModelProto) -> onnx.ModelProto:
     return exposed
 
 
-def cpu_layers(model: onnx.ModelProto, pixels: Pixels) -> Values:
-    """Return the codes on onnxruntime's CPU provider."""
+def cpu_layers(model: onnx.ModelProto) -> Layers:
+    """Open an integer graph on onnxruntime's CPU provider."""
     exposed = expose(model)
-    names = list(exposed_shapes(exposed))
-    values = cpu_session(exposed).run(names, {"image": pixels})
-    return dict(zip(names, values, strict=True))
+    names, session = list(exposed_shapes(exposed)), cpu_session(exposed)
+
+    def run(pixels: Pixels) -> Values:
+        return dict(zip(names, session.run(names, {"image": pixels}), strict=True))
+
+    return run
 
 
-def alone_on_cpu(model: onnx.ModelProto, given: Values, pixels: Pixels) -> Values:
-    """Return what the CPU makes of each layer alone, from the codes that another side had there.
+@contextlib.contextmanager
+def emulator_layers(model: onnx.ModelProto, target: Target, limit_s: float) -> Iterator[Layers]:
+    """Open an integer graph on the emulated HTP of a chip, which compiles it once.
 
-    given: the codes of every activation on that side; nothing accumulates from layer to layer.
+    limit_s: for opening, and for each image. Raises ToolError where Qualcomm's libraries fail.
     """
-    exposed = expose(model)
-    shapes = exposed_shapes(exposed)
-    for node in exposed.graph.node:
-        for index, name in enumerate(node.input):
-            if name in shapes and node.op_type == "DequantizeLinear":
-                node.input[index] = name + GIVEN
-    for output in exposed.graph.output:
-        given_input = onnx.ValueInfoProto()
-        given_input.CopyFrom(output)
-        given_input.name = output.name + GIVEN
-        exposed.graph.input.append(given_input)
-    session = cpu_session(exposed)
-    feed = {"image": pixels, **{name + GIVEN: given[name] for name in shapes}}
-    wanted = {value.name for value in session.get_inputs()}
-    feed = {name: value for name, value in feed.items() if name in wanted}
-    return dict(zip(shapes, session.run(list(shapes), feed), strict=True))
-
-
-def emulator_layers(
-    model: onnx.ModelProto, pixels: Pixels, target: Target, limit_s: float
-) -> Values:
-    """Return the codes on the emulated HTP of a chip."""
     exposed = expose(model)
     with tempfile.TemporaryDirectory(prefix="hexdet-") as name:
         path = Path(name, "exposed.onnx")
         onnx.save(exposed, path)
-        return ask_emulator(path, target, exposed_shapes(exposed), pixels, limit_s)
+        process = EmulatorProcess(path, target, exposed_shapes(exposed), limit_s)
+        with contextlib.closing(process):
+            yield process.run
 
 
-def graph_layers(model: onnx.ModelProto, image: npt.NDArray[np.float32]) -> FloatValues:
-    """Return every float tensor that the graph's nodes make, by name, in the graph's order.
+def graph_layers(model: onnx.ModelProto) -> Callable[[npt.NDArray[np.float32]], FloatValues]:
+    """Open a float graph with every float tensor that its nodes make as an output.
 
-    image: the float graph's input, [1, 3, h, w], normalised.
+    The function takes the graph's input, [1, 3, h, w], normalised, and returns the tensors by
+    name, in the graph's order.
     """
     exposed = onnx.ModelProto()
     exposed.CopyFrom(model)
@@ -89,12 +77,16 @@ def graph_layers(model: onnx.ModelProto, image: npt.NDArray[np.float32]) -> Floa
     exposed.graph.output.extend(
         helper.make_empty_tensor_value_info(name) for name in names if name not in known
     )
-    values = cpu_session(exposed).run(names, {"image": image})
-    return {
-        name: value
-        for name, value in zip(names, values, strict=True)
-        if value.dtype == np.float32 and value.ndim > 1
-    }
+    session = cpu_session(exposed)
+
+    def run(image: npt.NDArray[np.float32]) -> FloatValues:
+        return {
+            name: value
+            for name, value in zip(names, session.run(names, {"image": image}), strict=True)
+            if value.dtype == np.float32 and value.ndim > 1
+        }
+
+    return run
 
 
 def float_as_codes(model: onnx.ModelProto, floats: FloatValues) -> FloatValues:
@@ -116,19 +108,3 @@ def exposed_shapes(exposed: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
         output.name: tuple(d.dim_value for d in output.type.tensor_type.shape.dim)
         for output in exposed.graph.output
     }
-
-
-def ask_emulator(
-    path: Path,
-    target: Target,
-    shapes: dict[str, tuple[int, ...]],
-    pixels: Pixels,
-    limit_s: float,
-    worker: str = WORKER,
-) -> Values:
-    """Return one answer of the emulator."""
-    process = EmulatorProcess(path, target, shapes, limit_s, worker=worker)
-    try:
-        return process.run(pixels)
-    finally:
-        process.close()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import onnx
 
 from ...quantization.encodings import code_tensors, plain_name
-from ...quantization.layers import Pixels, Values, ask_emulator, expose, exposed_shapes
+from ...quantization.layers import Pixels, Values, expose, exposed_shapes
+from ...runtime.emulator import EmulatorProcess
 from ...runtime.targets import Target
 from ..context_binary import write_context_binary
 from ..dlc_file.exposing import composed_name, expose_activations
@@ -24,7 +26,9 @@ def context_layers(
         graph, wrapper = Path(name, "exposed.onnx"), Path(name, "wrapper.onnx")
         onnx.save(exposed, graph)
         write_context_binary(graph, target, Path(name, "exposed.bin"), wrapper, limit_s)
-        return ask_emulator(wrapper, target, exposed_shapes(exposed), pixels, limit_s)
+        process = EmulatorProcess(wrapper, target, exposed_shapes(exposed), limit_s)
+        with closing(process):
+            return process.run(pixels)
 
 
 def dlc_layers(
@@ -35,7 +39,8 @@ def dlc_layers(
         copy = Path(name, path.name)
         shapes = expose_activations(path, copy)
         composed = {composed_name(own): shape for own, shape in shapes.items()}
-        found = ask_emulator(copy, target, composed, pixels, limit_s, DLC_WORKER)
+        with closing(EmulatorProcess(copy, target, composed, limit_s, DLC_WORKER)) as process:
+            found = process.run(pixels)
     by_plain_name = {plain_name(own): found[composed_name(own)] for own in shapes}
     return {
         tensor.codes: by_plain_name[name].transpose(0, 3, 1, 2)  # NHWC -> NCHW

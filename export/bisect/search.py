@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,9 @@ import numpy.typing as npt
 import onnx
 
 from ...errors import ArtifactError
+from ...quantization.isolation import alone_on_cpu
 from ...quantization.layers import Values as Codes
-from ...quantization.layers import (
-    alone_on_cpu,
-    cpu_layers,
-    emulator_layers,
-    float_as_codes,
-    graph_layers,
-)
+from ...quantization.layers import cpu_layers, emulator_layers, float_as_codes, graph_layers
 from ...quantization.quantize import base_path
 from ...recipe import Recipe
 from ...runtime.backend import graph_path
@@ -109,7 +103,7 @@ class Bisection:
         cpu = Engine(provider="cpu")
         if rung == "int8_cpu":
             return _Sides(
-                found=(found := cpu_layers(model, self._pixels)),
+                found=(found := cpu_layers(model)(self._pixels)),
                 expected=(expected := self._base(model)),
                 is_bad=lambda name: _is_another_network(found[name], expected[name]),
                 unit="codes",
@@ -133,7 +127,7 @@ class Bisection:
                 image=image,
                 alone=True,
             )
-        emulated = emulator_layers(model, self._pixels, self._target, self._limit_s)
+        emulated = self._emulated(model)
         return _Sides(
             found=found,
             expected=emulated,
@@ -148,8 +142,7 @@ class Bisection:
     def _on_hexagon(self, rung: str, model: onnx.ModelProto) -> tuple[Codes, Target]:
         """Return the layers of a session, the DLC or a context binary, and the chip they ran on."""
         if rung == "int8_htp":
-            layers = emulator_layers(model, self._pixels, self._target, self._limit_s)
-            return layers, self._target
+            return self._emulated(model), self._target
         if rung == "int8_dlc":
             path = self._folder / INT8_DLC
             layers = dlc_layers(path, model, self._pixels, self._target, self._limit_s)
@@ -157,22 +150,25 @@ class Bisection:
         target = find_target(rung)
         return context_layers(model, self._pixels, target, self._limit_s), target
 
+    def _emulated(self, model: onnx.ModelProto) -> Codes:
+        with emulator_layers(model, self._target, self._limit_s) as run:
+            return run(self._pixels)
+
     def _base(self, model: onnx.ModelProto) -> Values:
-        floats = graph_layers(onnx.load(base_path(self._folder)), self._image)
+        floats = graph_layers(onnx.load(base_path(self._folder)))(self._image)
         return float_as_codes(model, floats)
 
     def _float_sides(self, rung: str, reference: str) -> _Sides:
         network = self._checkpoint().network
         exported = export_float(network, self._contract, self._recipe.export.opset).exported
         model = exported if rung == "exported" else onnx.load(graph_path(self._folder, "float"))
-        layers = partial(graph_layers, image=self._image)
         by_torch = reference == "torch"
         expected: Values = (
             torch_layers(network, exported, self._pixels, self._contract.input)
             if by_torch
-            else layers(exported)
+            else graph_layers(exported)(self._image)
         )
-        found = layers(model)
+        found = graph_layers(model)(self._image)
         return _Sides(
             found=found,
             expected=expected,

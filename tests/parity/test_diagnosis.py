@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,6 +13,7 @@ import pytest
 from onnx import numpy_helper
 
 from hexdet.errors import ArtifactError
+from hexdet.quantization import layers
 from hexdet.quantization.advice import advise, worst_layers
 from hexdet.quantization.diagnosis import NO_NOISE_DB, LayerError, diagnose, diagnose_bundle
 from hexdet.recipe import QuantizationSection, load_recipe
@@ -56,8 +58,19 @@ def test_every_layer_is_measured(good: list[LayerError]) -> None:
     assert np.mean([v.sqnr_db for v in good]) < np.mean([v.sqnr_alone_db for v in good])
 
 
-def test_the_htp_alone_is_as_good_as_the_cpu_alone(heads: Path, good: list[LayerError]) -> None:
+def test_the_htp_alone_is_as_good_as_the_cpu_alone(
+    heads: Path, good: list[LayerError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    process = layers.EmulatorProcess
+
+    def open_one(path: Path, *rest: Any) -> Any:
+        opened.append(path)
+        return process(path, *rest)
+
+    monkeypatch.setattr(layers, "EmulatorProcess", open_one)
     on_htp = diagnose_bundle(heads, load_recipe("heads"), True, IMAGES)
+    assert len(opened) == 1  # compiled once for all images
     for cpu, htp in zip(good, on_htp, strict=True):
         assert htp.sqnr_alone_db == pytest.approx(cpu.sqnr_alone_db, abs=2.5), cpu.node
 

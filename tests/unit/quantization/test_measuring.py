@@ -36,7 +36,8 @@ def layers(
     float_graph: onnx.ModelProto, pixels: Pixels, spec: InputSpec
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Every value of every tensor on all images."""
-    found = [graph_layers(float_graph, normalise(p, spec)) for p in pixels]
+    run = graph_layers(float_graph)
+    found = [run(normalise(p, spec)) for p in pixels]
     return {name: np.concatenate([f[name] for f in found]) for name in NAMES}
 
 
