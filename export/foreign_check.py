@@ -12,6 +12,7 @@ from onnx import helper
 
 from ..errors import ArtifactError, ParityError
 from ..quantization.cpu_session import cpu_session
+from ..quantization.difference import relative_difference
 from ..runtime.activation import activate
 from ..runtime.anchors import all_anchors
 from ..runtime.boxes import clip, decode, to_centred
@@ -66,7 +67,7 @@ def check_cut(
 
 def _check_head(expected: Array, found: Array, name: str) -> None:
     assert FLOAT_GRAPH.relative is not None
-    relative = _relative(expected, found)
+    relative = relative_difference(expected, found)
     if not relative <= FLOAT_GRAPH.relative:
         raise ParityError(
             f"the cut graph's {name} differs from the original by {relative:.2e} of its range, "
@@ -90,7 +91,7 @@ def _explain(
             continue
         laid_out = (candidate, candidate.T) if candidate.ndim == 2 else (candidate,)
         for layout in laid_out:
-            relative = _relative(output.reshape(-1), layout.reshape(-1))
+            relative = relative_difference(output.reshape(-1), layout.reshape(-1))
             if relative <= FOREIGN_OUTPUT.relative:
                 return words
             if relative < distance:
@@ -168,12 +169,6 @@ def _arithmetic(model: onnx.ModelProto, output: str, heads: set[str]) -> str:
             found.append(text)
             waiting.extend(node.input)
     return ", ".join(found[:SHOWN]) + (" ..." if len(found) > SHOWN else "") or "a head itself"
-
-
-def _relative(expected: Array, found: Array) -> float:
-    """Return the largest difference as a share of the expected range."""
-    span = float(expected.max() - expected.min()) or 1.0
-    return float(np.abs(expected - found).max()) / span
 
 
 def _run(model: onnx.ModelProto, names: list[str], feed: dict[str, Array]) -> list[Array]:

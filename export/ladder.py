@@ -13,6 +13,7 @@ from ..datasets.record import Record
 from ..errors import HexdetError, NotRunError
 from ..evaluation.average_precision import Accuracy, score_detections
 from ..evaluation.found_again import found_again
+from ..quantization.difference import span
 from ..runtime.backend import Backend
 from ..runtime.contract import DetectorContract
 from ..runtime.detections import Detections
@@ -229,7 +230,6 @@ def _difference(
             apart.append(np.abs(floats - run.floats[image][name]))
         expected.append(reference.floats[image][name])
     all_apart, all_expected = np.stack(apart), np.stack(expected)
-    span = float(all_expected.max() - all_expected.min()) or 1.0
     encoding = contract.encodings.get(name)
     largest, mean = float(all_apart.max()), float(all_apart.mean())
     return OutputDifference(
@@ -238,7 +238,7 @@ def _difference(
         mean_units=mean,
         max_codes=largest / encoding.scale if encoding else None,
         mean_codes=mean / encoding.scale if encoding else None,
-        relative=largest / span,
+        relative=largest / span(all_expected),
     )
 
 
@@ -248,8 +248,7 @@ def _worst_image(run: _Run, reference: _Run, contract: DetectorContract) -> int:
     for name in contract.output_shapes():
         expected = np.stack([floats[name] for floats in reference.floats])
         apart = np.abs(np.stack([floats[name] for floats in run.floats]) - expected)
-        span = float(expected.max() - expected.min()) or 1.0
-        shares = np.maximum(shares, apart.reshape(len(apart), -1).max(axis=1) / span)
+        shares = np.maximum(shares, apart.reshape(len(apart), -1).max(axis=1) / span(expected))
     return int(shares.argmax())
 
 

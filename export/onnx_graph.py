@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..errors import ParityError, ToolError
 from ..quantization.cpu_session import cpu_session
+from ..quantization.difference import relative_difference
 from ..runtime.contract import DetectorContract
 from ..training.networks import SSD
 from ..training.networks.layers import fold_batch_norms
@@ -97,8 +98,7 @@ def float_difference(
             expected = [v.numpy() for v in deployed(torch.from_numpy(image[None]))]
         found = session.run(names, {"image": image[None]})
         for name, a, b in zip(names, expected, found, strict=True):
-            span = float(a.max() - a.min()) or 1.0
-            relative = float(np.abs(a - b).max()) / span
+            relative = relative_difference(a, b)
             if relative > worst.relative or np.isnan(relative):
                 worst = FloatDifference(output=name, relative=relative)
     return worst

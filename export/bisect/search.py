@@ -12,6 +12,7 @@ import numpy.typing as npt
 import onnx
 
 from ...errors import ArtifactError
+from ...quantization.difference import relative_difference
 from ...quantization.isolation import alone_on_cpu
 from ...quantization.layers import Values as Codes
 from ...quantization.layers import cpu_layers, emulator_layers, float_as_codes, graph_layers
@@ -237,10 +238,9 @@ def _apart(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> tuple[float, float]:
 
 
 def _is_another_sum(found: npt.NDArray[Any], expected: npt.NDArray[Any]) -> bool:
-    span = float(expected.max() - expected.min()) or 1.0
     assert FLOAT_GRAPH.relative is not None
     return found.shape != expected.shape or not (
-        _apart(found, expected)[0] / span <= FLOAT_GRAPH.relative
+        relative_difference(expected, found) <= FLOAT_GRAPH.relative
     )
 
 

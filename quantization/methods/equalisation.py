@@ -24,12 +24,12 @@ So a ReLU6 ends a chain here. That leaves MobileNetV2 two pairs; with a plain Re
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
 from ...errors import ArtifactError, ParityError
 from ..cpu_session import cpu_session
+from ..difference import relative_difference
 from .engine import engine, quiet
 
 KEY = "quantization.equalise"
@@ -82,16 +82,12 @@ def _check(before: onnx.ModelProto, after: onnx.ModelProto) -> None:
         noise = rng.uniform(-1, 1, image.shape).astype(np.float32)
         expected, found = (s.run(names, {image.name: noise}) for s in sessions)
         for name, a, b in zip(names, expected, found, strict=True):
-            difference = _relative(a, b)
+            difference = relative_difference(a, b)
             if not difference <= ALLOWED:
                 raise ParityError(
                     f"{KEY}: equalised, {name} differs by {difference:.1e} of its range, allowed "
                     f"{ALLOWED:g}: leave equalisation out, and report the graph"
                 )
-
-
-def _relative(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> float:
-    return float(np.abs(a - b).max()) / (float(a.max() - a.min()) or 1.0)
 
 
 def _obstacle(model: onnx.ModelProto) -> str:
