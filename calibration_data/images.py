@@ -72,7 +72,12 @@ class CalibrationImages(Sequence[Pixels]):
         if written != len(data):
             raise _no_room(OSError(0, "the disk is full"))
         self.names.append(name)
-        self.sha256.append(hashlib.sha256(data).hexdigest())
+        self.sha256.append(digest_of(pixels))
+
+
+def digest_of(pixels: Pixels) -> str:
+    """Return the sha256 of what the network reads of an image, uint8 [1, h, w, 3]."""
+    return hashlib.sha256(pixels.tobytes()).hexdigest()
 
 
 def read_calibration_set(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,7 @@ from ..datasets.scenes import Scenes
 from ..errors import DataError
 from ..runtime.contract import InputSpec
 from ..runtime.images import to_pixels
-from .images import CalibrationImages
+from .images import CalibrationImages, digest_of
 
 SHOWN = 5
 
@@ -62,12 +61,11 @@ def _are_other_scenes(a: Dataset, b: Dataset) -> bool:
 
 
 def _evaluation_images(evaluated: Dataset, spec: InputSpec) -> Iterator[tuple[str, str]]:
-    """Yield name and sha256 of every evaluation image, as `CalibrationImages` hashes them."""
+    """Yield name and sha256 of every evaluation image."""
 
     def one(index: int) -> tuple[str, str]:
         record = evaluated[index]
-        pixels = to_pixels(record.image, spec)
-        return record.name, hashlib.sha256(pixels.tobytes()).hexdigest()
+        return record.name, digest_of(to_pixels(record.image, spec))
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         yield from pool.map(one, range(len(evaluated)))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hexdet.calibration_data.images import CalibrationImages, read_calibration_set
+from hexdet.calibration_data.images import CalibrationImages, digest_of, read_calibration_set
 from hexdet.errors import DataError
 from hexdet.runtime.contract import InputSpec
 from hexdet.runtime.images import to_pixels
@@ -56,7 +56,15 @@ def test_images_can_be_had_again_in_any_order_and_the_dataset_is_read_once(
 def test_hashes_are_of_the_pixels_that_the_network_reads(ramps: Any, spec: InputSpec) -> None:
     found = read_calibration_set(ramps(), [1, 2], spec)
     assert found.sha256 == [hashlib.sha256(p.tobytes()).hexdigest() for p in found]
+    assert found.sha256 == [digest_of(p) for p in found]
     assert len(set(found.sha256)) == 2
+
+
+def test_a_hash_is_of_the_values_however_they_lie_in_memory() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 4, 6, 3)).astype(np.uint8)
+    assert digest_of(np.asfortranarray(pixels)) == digest_of(pixels)
+    assert digest_of(pixels[:, ::-1]) != digest_of(pixels)
+    assert digest_of(pixels[:, ::-1][:, ::-1]) == digest_of(pixels)
 
 
 @pytest.mark.parametrize(
