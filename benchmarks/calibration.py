@@ -33,8 +33,6 @@ ESTIMATORS = ("minmax", "percentile", "entropy", "mse")
 FEW, MANY = 50, 500
 TIMED = 64
 """Images of a timing: with fewer, what every estimator pays once would decide."""
-ALLOWED_MEMORY = 1.1
-ALLOWED_TIME = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -93,9 +93,3 @@ def open_session(
     session = onnxruntime.InferenceSession(str(model), session_options)
     session.disable_fallback()
     return session
-
-
-def _devices() -> list[onnxruntime.OrtEpDevice]:
-    import onnxruntime
-
-    return [device for device in onnxruntime.get_ep_devices() if device.ep_name == PROVIDER]
