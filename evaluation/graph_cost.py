@@ -36,9 +36,9 @@ def graph_cost(model: onnx.ModelProto) -> GraphCost:
 
 def wide_macs(model: onnx.ModelProto, wide: Set[str]) -> float:
     """Return the share, 0 to 1, of a float graph's MACs that read one of the named tensors."""
-    total = sum(macs for _, _, macs in _convolutions(model))
-    read = sum(macs for node, _, macs in _convolutions(model) if node.input[0] in wide)
-    return read / total if total else 0.0
+    counts = [(node.input[0], macs) for node, _, macs in _convolutions(model)]
+    total = sum(macs for _, macs in counts)
+    return sum(macs for tensor, macs in counts if tensor in wide) / total if total else 0.0
 
 
 def _convolutions(model: onnx.ModelProto) -> Iterator[tuple[onnx.NodeProto, int, int]]:

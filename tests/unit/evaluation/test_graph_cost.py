@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from hexdet.errors import ArtifactError
-from hexdet.evaluation.graph_cost import GraphCost, graph_cost
+from hexdet.evaluation.graph_cost import GraphCost, graph_cost, wide_macs
 
 OPSET = 17
 
@@ -120,6 +120,26 @@ def test_a_chain_is_the_sum_of_its_convolutions() -> None:
     parameters = (108 + 4) + 36 + (28 + 7)
     macs = 4 * 3 * (108 + 36 + 28)
     assert graph_cost(model) == GraphCost(parameters=parameters, macs=macs, convolutions=3)
+
+
+WIDE = [
+    (set(), 0.0),
+    ({"nobody"}, 0.0),
+    ({"image"}, 36 / 64),
+    ({"a"}, 28 / 64),
+    ({"image", "a", "y"}, 1.0),
+]
+
+
+@pytest.mark.parametrize(("wide", "share"), WIDE)
+def test_the_share_of_macs_is_of_what_reads_a_wide_tensor(wide: set[str], share: float) -> None:
+    nodes = [conv("image", "w1", out="a"), conv("a", "w2")]
+    model = graph(nodes, [weight("w1", 4, 9, 1, 1), weight("w2", 7, 4, 1, 1)], (1, 9, 8, 6))
+    assert wide_macs(model, wide) == share
+
+
+def test_a_graph_without_convolutions_has_no_share() -> None:
+    assert wide_macs(graph([helper.make_node("Relu", ["image"], ["y"])], []), {"image"}) == 0
 
 
 @pytest.mark.parametrize("images", [1, 2])
