@@ -13,8 +13,8 @@ from .export.bundle import Bundle
 from .export.pipeline import STAGES, quantize_bundle, write_dlcs
 from .recipe import QuantizationSection, Recipe, apply_override, parse_recipe
 from .runtime.backend import Precision
-from .runtime.detector import BackendName, Detector
-from .verbs import Shown, examine
+from .runtime.detector import BackendName
+from .verbs import Shown, examine, score
 
 
 def quantize(
@@ -48,29 +48,26 @@ def _search(
     bundle: Bundle, recipe: Recipe, max_drop: float, limit: int | None, as_json: bool
 ) -> QuantizationSection:
     """Return the cheapest way of quantizing that is inside the budget, after showing them all."""
-    from .evaluation.parallel import DetectorPool, worker_count
-    from .evaluation.running import evaluate as run
     from .export.budget import climb_to_budget
     from .tables import budget_table
 
     dataset, arch = open_split(recipe.data, "test"), recipe.export.target_arch
     count = len(dataset) if limit is None else min(limit, len(dataset))
 
-    def score(folder: Path, backend: BackendName, precision: Precision) -> float:
-        def open_one() -> Detector:
-            return Detector.load(folder, backend=backend, precision=precision, arch=arch)
+    def ap50(folder: Path, backend: BackendName, precision: Precision) -> float:
+        return score(
+            folder,
+            recipe,
+            dataset,
+            backend=backend,
+            precision=precision,
+            arch=arch,
+            limit=limit,
+        ).accuracy.ap50
 
-        workers = worker_count(None, count) if backend == "htp" else 1
-        with (
-            DetectorPool(open_one, workers) as pool,
-            console.bar(f"scoring {pool.detectors[0].backend.name}") as step,
-        ):
-            least = recipe.evaluation.score
-            return run(pool, dataset, score=least, limit=limit, progress=step).accuracy.ap50
-
-    reference = score(bundle.folder, "cpu", "float")
+    reference = ap50(bundle.folder, "cpu", "float")
     attempts = climb_to_budget(
-        bundle, recipe, max_drop, reference, lambda folder: score(folder, "htp", "int8"), Shown()
+        bundle, recipe, max_drop, reference, lambda folder: ap50(folder, "htp", "int8"), Shown()
     )
     if as_json:
         rows = [

@@ -37,6 +37,8 @@ from .runtime.targets import find_target
 from .training.checkpoint import default_checkpoint, load_checkpoint, shipped_checkpoint
 
 if TYPE_CHECKING:
+    from .datasets.record import Dataset
+    from .evaluation.running import Evaluation
     from .export.ladder import Rung
     from .quantization.report.calibration_study import Requantize
 
@@ -155,27 +157,20 @@ def evaluate(
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Score one graph of a bundle; a target emulates that chip's Hexagon version.
-
-    workers: emulators at once, one a core where None; onnxruntime's CPU provider has its threads.
-    """
-    from .evaluation.parallel import DetectorPool, worker_count
-    from .evaluation.running import evaluate as run
-
+    """Score one graph of a bundle and print it; a target emulates that chip's Hexagon version."""
     recipe = Bundle(folder, STAGES).recipe()
     dataset = open_split(recipe.data, split)
-    arch = find_target(target).arch if target else recipe.export.target_arch
-    images = len(dataset) if limit is None else min(limit, len(dataset))
-    count = worker_count(workers, images) if backend == "htp" else 1
-
-    def open_one() -> Detector:
-        return Detector.load(folder, backend=backend, precision=precision, arch=arch)
-
-    with (
-        DetectorPool(open_one, count) as pool,
-        console.bar(f"evaluating {pool.detectors[0].backend.name}") as step,
-    ):
-        result = run(pool, dataset, score=recipe.evaluation.score, limit=limit, progress=step)
+    result = score(
+        folder,
+        recipe,
+        dataset,
+        backend=backend,
+        precision=precision,
+        arch=find_target(target).arch if target else recipe.export.target_arch,
+        limit=limit,
+        workers=workers,
+        verb="evaluating",
+    )
     accuracy = result.accuracy
     if as_json:
         console.print_json({"backend": result.backend, **dataclasses.asdict(accuracy)})
@@ -186,6 +181,38 @@ def evaluate(
         f"AP@0.5 {console.share(accuracy.ap50)}, AP@0.5:0.95 {console.share(accuracy.ap)} ({rows})",
         markup=False,
     )
+
+
+def score(
+    folder: Path,
+    recipe: Recipe,
+    dataset: Dataset,
+    *,
+    backend: BackendName,
+    precision: Precision,
+    arch: int,
+    limit: int | None,
+    workers: int | None = None,
+    verb: str = "scoring",
+) -> Evaluation:
+    """Return what one graph of a bundle finds on the first `limit` images, and its score.
+
+    workers: emulators at once, one a core where None; onnxruntime's CPU provider has its threads.
+    """
+    from .evaluation.parallel import DetectorPool, worker_count
+    from .evaluation.running import evaluate as run
+
+    images = len(dataset) if limit is None else min(limit, len(dataset))
+    count = worker_count(workers, images) if backend == "htp" else 1
+
+    def open_one() -> Detector:
+        return Detector.load(folder, backend=backend, precision=precision, arch=arch)
+
+    with (
+        DetectorPool(open_one, count) as pool,
+        console.bar(f"{verb} {pool.detectors[0].backend.name}") as step,
+    ):
+        return run(pool, dataset, score=recipe.evaluation.score, limit=limit, progress=step)
 
 
 def report(
