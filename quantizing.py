@@ -88,19 +88,19 @@ def _search(
 
 def diagnose(folder: Path, backend: BackendName, limit: int, worst: int, as_json: bool) -> None:
     """Show which layers of the integer graph lose the accuracy, and what to do about them."""
-    from .quantization.advice import advise
+    from .quantization.advice import with_advice
     from .quantization.diagnosis import diagnose_bundle
     from .tables import layer_table
 
     recipe = Bundle(folder, STAGES).recipe()
     with console.bar(f"diagnosing on {backend}") as step:
-        layers = diagnose_bundle(folder, recipe, backend == "htp", limit, step)
-    section = recipe.quantization
+        found = diagnose_bundle(folder, recipe, backend == "htp", limit, step)
+    layers = with_advice(found, recipe.quantization)
     if as_json:
-        rows = [{**dataclasses.asdict(v), "advice": advise(v, section)} for v in layers]
+        rows = [dataclasses.asdict(layer) for layer in layers]
         console.print_json({"backend": backend, "images": limit, "layers": rows})
     else:
-        layer_table(layers, worst, section, backend)
+        layer_table(layers, worst, backend)
 
 
 def _changed(recipe: Recipe, overrides: Iterable[str]) -> Recipe:

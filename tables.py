@@ -12,17 +12,14 @@ from . import console
 
 if TYPE_CHECKING:
     from .export.budget import Attempt
-    from .quantization.diagnosis import LayerError
-    from .recipe import QuantizationSection
+    from .quantization.advice import AdvisedLayerError
 
 NAME_WIDTH = 44
 
 
-def layer_table(
-    layers: Sequence[LayerError], worst: int, section: QuantizationSection, backend: str
-) -> None:
+def layer_table(layers: Sequence[AdvisedLayerError], worst: int, backend: str) -> None:
     """Print the layers that lose most by themselves, with what to do about each."""
-    from .quantization.advice import advise, worst_layers
+    from .quantization.advice import worst_layers
 
     table = Table(title=escape(f"{backend}: the {worst} worst of {len(layers)} layers"))
     table.title_justify = "left"
@@ -39,7 +36,7 @@ def layer_table(
             f"{100 * layer.weight_share:.0f}",
             f"{100 * layer.activation_share:.0f}",
             f"{100 * layer.saturated:.2f}",
-            escape(advise(layer, section)),
+            escape(layer.advice),
         )
     console.out.print(table)
 

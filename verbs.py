@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import console
 from .datasets.opening import Split, open_split
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .datasets.record import Dataset
     from .evaluation.running import Evaluation
     from .export.ladder import Rung
+    from .quantization.advice import AdvisedLayerError
     from .quantization.report.calibration_study import Requantize
 
 DIAGNOSED_IMAGES = 4
@@ -346,14 +347,14 @@ def _bisect(bundle: Bundle, recipe: Recipe, failed: Rung, candidates: Sequence[P
     )
 
 
-def _layers(folder: Path, recipe: Recipe) -> list[dict[str, Any]]:
+def _layers(folder: Path, recipe: Recipe) -> list[AdvisedLayerError]:
     """Return the per-layer errors on the emulated HTP, each with its advice."""
-    from .quantization.advice import advise
+    from .quantization.advice import with_advice
     from .quantization.diagnosis import diagnose_bundle
 
     with console.bar("diagnosing the layers") as step:
         layers = diagnose_bundle(folder, recipe, True, DIAGNOSED_IMAGES, step)
-    return [{**dataclasses.asdict(v), "advice": advise(v, recipe.quantization)} for v in layers]
+    return with_advice(layers, recipe.quantization)
 
 
 def _report(
@@ -365,7 +366,7 @@ def _report(
     max_drop: float | None = None,
     workers: int | None = None,
     requantize: Requantize | None = None,
-    layers: list[dict[str, Any]] | None = None,
+    layers: list[AdvisedLayerError] | None = None,
 ) -> Report:
     with _bars("scoring") as progress:
         report = make_report(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 from ..recipe import QuantizationSection
 from .diagnosis import LayerError
@@ -13,7 +16,27 @@ MUCH_SATURATED = 1e-3
 MOSTLY = 0.6
 
 
-def worst_layers(layers: Sequence[LayerError], count: int) -> list[LayerError]:
+Layer = TypeVar("Layer", bound=LayerError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdvisedLayerError(LayerError):
+    """One layer's error, and in words what to do about it."""
+
+    advice: str
+
+
+def with_advice(
+    layers: Sequence[LayerError], section: QuantizationSection
+) -> list[AdvisedLayerError]:
+    """Return the layers, in their order, each with its advice."""
+    return [
+        AdvisedLayerError(**dataclasses.asdict(layer), advice=advise(layer, section))
+        for layer in layers
+    ]
+
+
+def worst_layers(layers: Sequence[Layer], count: int) -> list[Layer]:
     """Return the layers that lose most by themselves, the worst first."""
     return sorted(layers, key=lambda layer: layer.sqnr_alone_db)[:count]
 

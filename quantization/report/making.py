@@ -6,7 +6,6 @@ import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import onnx
 
@@ -22,6 +21,7 @@ from ...evaluation.matches import Truths, matches_of
 from ...recipe import Recipe
 from ...runtime.backend import graph_path
 from ...runtime.contract import DetectorContract, load_contract
+from ..advice import AdvisedLayerError
 from .breakdown import Scored, break_down, precision_curves, swap_heads
 from .calibration_study import Requantize, study_calibration
 from .encodings_held import summarise_encodings
@@ -55,7 +55,7 @@ def make_report(
     limit: int | None = None,
     workers: int | None = None,
     max_drop: float | None = None,
-    layers: list[dict[str, Any]] | None = None,
+    layers: list[AdvisedLayerError] | None = None,
     requantize: Requantize | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> Report:

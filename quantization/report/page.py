@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import jinja2
 
 from ...datasets.record import Dataset
 from ...evaluation.bootstrap import Interval
 from ...runtime.files import write_text
+from ..advice import worst_layers
 from .charts import axis_of_parts, axis_of_report, axis_of_study, line
 from .schema import FLOAT, INT8_HTP, Report, Swap
 from .thumbnails import draw_thumbnails
@@ -72,7 +72,7 @@ def render(report: Report, thumbnails: Sequence[str] = ()) -> str:
         else axis_of_study(report.calibration_study),
         blame=blame(report.swaps),
         curves=_shown_curves(report),
-        layers=_worst_layers(report.layers),
+        layers=None if report.layers is None else worst_layers(report.layers, SHOWN_LAYERS),
     )
 
 
@@ -102,12 +102,6 @@ def _shown_curves(report: Report) -> list[str]:
     known = {p.name: abs(p.drop[INT8_HTP]) for p in report.breakdown.classes if p.objects}
     chosen = sorted(known, key=lambda name: -known[name])[:SHOWN_CURVES]
     return [name for name in report.classes if name in chosen]
-
-
-def _worst_layers(layers: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
-    if layers is None:
-        return None
-    return sorted(layers, key=lambda layer: float(layer["sqnr_alone_db"]))[:SHOWN_LAYERS]
 
 
 def _ap(value: float) -> str:

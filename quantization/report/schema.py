@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
 from ...evaluation.bootstrap import Interval
 from ...evaluation.flips import Flip, FlipCounts
 from ...runtime.files import to_json, write_text
+from ..advice import AdvisedLayerError
 
 FILE_NAME = "report.json"
 SCHEMA_VERSION = 2
@@ -207,9 +208,8 @@ class Report:
     ignored left out. arch: Hexagon version. parameters, macs: of the float graph, for one image.
     sizes: bytes by file. interval_method: how every interval was made. curves: by class and key,
     the precision at recall 0, 0.01 ... 1 at IoU 0.5; empty for a class without objects. layers:
-    one object a layer, the keys of `quantization.diagnosis.LayerError` and `advice`; null where
-    not measured. dropped: annotations that were left out. inputs: sha256 of what decides the
-    report. placement: what the caller knows of int8.dlc.
+    null where not measured. dropped: annotations that were left out. inputs: sha256 of what
+    decides the report. placement: what the caller knows of int8.dlc.
     """
 
     schema: int
@@ -231,7 +231,7 @@ class Report:
     swaps: list[Swap]
     flips: Flips
     curves: dict[str, dict[str, list[Number]]]
-    layers: list[dict[str, Any]] | None
+    layers: list[AdvisedLayerError] | None
     calibration_study: CalibrationStudy | None
     encodings: Encodings | None
     dropped: list[dict[str, str]]

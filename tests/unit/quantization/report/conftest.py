@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hexdet.quantization.advice import AdvisedLayerError
 from hexdet.quantization.report import measuring
 from hexdet.quantization.report.making import make_report
 from hexdet.quantization.report.schema import Placement, Report
@@ -21,6 +22,10 @@ from ...conftest import MakeBundle
 IMAGES = 4
 VERSIONS = {"tool": "1.0"}
 MakeReport = Callable[..., Report]
+LAYER = AdvisedLayerError(
+    tensor="t", node="conv", operator="Conv", bits=8, is_output=False, sqnr_db=20.0,
+    sqnr_alone_db=30.0, weight_share=0.4, activation_share=0.6, saturated=0.001, advice="good",
+)  # fmt: skip
 
 
 class PretendedHtp(CpuBackend):

@@ -21,7 +21,7 @@ from hexdet.runtime.files import to_json
 from hexdet.runtime.postprocess import Postprocessor
 
 from ...conftest import CONTRACT
-from .conftest import IMAGES, VERSIONS, MakeReport
+from .conftest import IMAGES, LAYER, VERSIONS, MakeReport
 
 
 def text(report: Report) -> str:
@@ -101,7 +101,7 @@ def test_what_was_not_measured_is_null(make: MakeReport) -> None:
 
 
 def test_layers_are_kept_as_they_are_given(make: MakeReport) -> None:
-    layers = [{"node": "conv", "sqnr_db": 12.5}]
+    layers = [LAYER, dataclasses.replace(LAYER, node="other")]
     assert make(layers=layers).layers == layers
 
 
@@ -120,7 +120,7 @@ def test_a_study_quantizes_for_every_count_and_seed(make: MakeReport, bundle: Pa
 
 
 def test_a_stored_report_is_read_again(make: MakeReport, bundle: Path, recipe: Recipe) -> None:
-    report = make(layers=[{"node": "conv", "sqnr_db": 12.5}])
+    report = make(layers=[LAYER])
     report.save(bundle)
     again = load_report(bundle, recipe, VERSIONS)
     assert again is not None and text(again) == text(report)

@@ -28,7 +28,7 @@ from hexdet.quantization.report.schema import (
 )
 from hexdet.quantization.report.thumbnails import SIDE_PX, crop, draw_thumbnails
 
-from .conftest import MakeReport
+from .conftest import LAYER, MakeReport
 
 NASTY = "<script>alert('&')</script>"
 LONG = "/network/features/" + "a_very_long_name_without_any_place_to_break" * 4
@@ -48,10 +48,7 @@ def flip(image: int = 0, box: tuple[float, float, float, float] = (10, 10, 60, 5
 def full(make: MakeReport) -> Report:
     """A report in which every part is there, and every name from outside is hostile."""
     report = make()
-    layer = {
-        "node": LONG, "operator": NASTY, "bits": 8, "sqnr_db": 20.0, "sqnr_alone_db": 30.0,
-        "weight_share": 0.4, "saturated": 0.001, "advice": NASTY,
-    }  # fmt: skip
+    layer = dataclasses.replace(LAYER, node=LONG, operator=NASTY, advice=NASTY)
     part = Part(
         name=NASTY, bounds=NASTY, objects=3, ap=dict.fromkeys(report.breakdown.classes[0].ap, 0.5),
         drop={"int8_cpu": 1.0, "int8_htp": 2.0}, drop_interval=Interval(low=-40.0, high=90.0),
