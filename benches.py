@@ -53,10 +53,8 @@ def bench_video(
             threads=threads,
             write=write,
         )
-    if as_json:
-        console.print_json({**dataclasses.asdict(pace), "slowest": pace.slowest})
-    else:
-        console.out.print(describe(pace), markup=False)
+    content = {**dataclasses.asdict(pace), "slowest": pace.slowest}
+    console.show(content, describe(pace), as_json=as_json)
 
 
 @bench.command("postprocess", epilog="Example: hexdet bench postprocess build/heads --repeat 50")
@@ -94,15 +92,11 @@ def bench_hard_cases(
         faces = measure_faces(build, limit=limit, progress=lambda _, *counts: step(*counts))
     with console.bar("the person detector") as step:
         persons = measure_persons(build, limit=limit, progress=lambda _, *counts: step(*counts))
-    if as_json:
-        console.print_json(
-            {
-                "persons": [dataclasses.asdict(row) for row in persons],
-                "faces": [dataclasses.asdict(row) for row in faces],
-            }
-        )
-    else:
-        console.out.print(describe(persons, faces), markup=False)
+    content = {
+        "persons": [dataclasses.asdict(row) for row in persons],
+        "faces": [dataclasses.asdict(row) for row in faces],
+    }
+    console.show(content, describe(persons, faces), as_json=as_json)
 
 
 @bench.command("stress", epilog="Example: hexdet bench stress --limit 50")
@@ -132,10 +126,7 @@ def bench_preprocess(as_json: AsJson = False) -> None:
     from .benchmarks.preprocess import describe, measure
 
     cost = measure()
-    if as_json:
-        console.print_json({**dataclasses.asdict(cost), "ratio": cost.ratio})
-    else:
-        console.out.print(describe(cost), markup=False)
+    console.show(dataclasses.asdict(cost), describe(cost), as_json=as_json)
 
 
 @bench.command("call", epilog="Example: hexdet bench call build/heads")

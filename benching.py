@@ -107,12 +107,9 @@ def bench_stress(limit: int | None, factor: float, adaround: bool, as_json: bool
             progress=lambda what, done, total: step(done, total),
         )
     machine = this_machine()
-    if as_json:
-        content = dataclasses.asdict(table)
-        console.print_json({"machine": dataclasses.asdict(machine), **content})
-    else:
-        console.out.print(stress.describe(table), markup=False)
-        console.out.print(f"{machine.cpu}, {machine.cores} cores, {machine.system}", markup=False)
+    content = {"machine": dataclasses.asdict(machine), **dataclasses.asdict(table)}
+    text = f"{stress.describe(table)}\n{machine.cpu}, {machine.cores} cores, {machine.system}"
+    console.show(content, text, as_json=as_json)
     if table.passed is False:
         raise ParityError("the stress table is not as it must be: see its last line")
 
@@ -126,10 +123,7 @@ def bench_call(folder: Path, precision: Precision, images: int, as_json: bool) -
     pictures = [dataset[i].image for i in range(min(images, len(dataset)))]
     same = [picture for picture in pictures if picture.shape == first.shape]
     cost = measure(folder, images=same, precision=precision)
-    if as_json:
-        console.print_json(dataclasses.asdict(cost))
-    else:
-        console.out.print(describe(cost), markup=False)
+    console.show(dataclasses.asdict(cost), describe(cost), as_json=as_json)
 
 
 def bench_evaluation(folder: Path, images: int, as_json: bool) -> None:
@@ -137,7 +131,4 @@ def bench_evaluation(folder: Path, images: int, as_json: bool) -> None:
     from .benchmarks.evaluation import describe, measure
 
     cost = measure(folder, open_split(Bundle(folder, ()).recipe().data, "test"), images=images)
-    if as_json:
-        console.print_json({**dataclasses.asdict(cost), "ratio": cost.ratio})
-    else:
-        console.out.print(describe(cost), markup=False)
+    console.show(dataclasses.asdict(cost), describe(cost), as_json=as_json)

@@ -145,6 +145,14 @@ def print_json(value: Any) -> None:
     out.out(to_json(value), end="")
 
 
+def show(content: Any, text: str, *, as_json: bool) -> None:
+    """Print a measurement, in words or as plain JSON."""
+    if as_json:
+        print_json(content)
+    else:
+        out.print(text, markup=False)
+
+
 def print_line(text: str) -> None:
     """Print a line that is complete, at once: somebody may read along."""
     out.out(text, end="")
