@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import __version__
+from ..export.bundle import versions
 
 PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime")
 
@@ -25,17 +24,11 @@ class Machine:
 
 def this_machine() -> Machine:
     """Return the machine that this process runs on."""
-    versions = {"hexdet": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = "unknown"
     return Machine(
         cpu=_cpu(),
         cores=os.cpu_count() or 1,
         system=f"{platform.system()} {platform.machine()}",
-        versions=versions,
+        versions=versions(PACKAGES),
     )
 
 

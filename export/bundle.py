@@ -135,10 +135,10 @@ class Bundle:
         write_text(self.folder / FILE_NAME, json.dumps(self._content, indent=1) + "\n")
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of everything that shapes an artifact."""
+def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """Return the versions of hexdet, Python and packages: else of all that shape an artifact."""
     found = {"hexdet": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
+    for package in packages:
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
