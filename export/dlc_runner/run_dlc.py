@@ -6,12 +6,13 @@ import ctypes
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ...errors import ArtifactError, NotRunError, ToolError
+from ...runtime.backend import Closing
 from ...runtime.qnn import FINALIZATION_MODE
 from ...runtime.targets import Target
 from .qnn_api import (
@@ -32,7 +33,7 @@ from .qnn_api import (
 )
 
 
-class DlcNetwork:
+class DlcNetwork(Closing):
     """A DLC whose one graph reads one 8-bit picture; use it as a context.
 
     input_shape: NHWC. output_shapes: NHWC by name, in the DLC's order.
@@ -99,12 +100,6 @@ class DlcNetwork:
     def close(self) -> None:
         """Free everything that QNN holds."""
         self._held.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
     def _compose(
         self, path: Path, dlc: ctypes.c_void_p, backend: ctypes.c_void_p, context: ctypes.c_void_p

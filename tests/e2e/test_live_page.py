@@ -12,8 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,6 +20,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from hexdet.datasets.scenes import Scenes
+from hexdet.runtime.backend import Closing
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -71,7 +71,7 @@ def tab(browser: Browser) -> Iterator[Page]:
     assert errors == []
 
 
-class Served:
+class Served(Closing):
     """`hexdet detect BUNDLE VIDEO --serve ADDRESS`, running, its output kept."""
 
     def __init__(self, folder: Path, bundle: Path, video: Path, address: str, *more: str) -> None:
@@ -117,15 +117,8 @@ class Served:
         self._reader.join(PATIENCE_S)
         return code
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End it, however the test went."""
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
