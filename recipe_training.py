@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from .recipe_anchors import published_anchors
 from .recipe_section import Section
 
 Positive = Annotated[float, Field(gt=0)]
@@ -20,6 +21,14 @@ class NetworkSection(Section):
     """Of the levels, finest first: only for a network that comes as ONNX; ours know their own."""
     width: int = Field(300, ge=64, le=2048)
     height: int = Field(300, ge=64, le=2048)
+    width_multiplier: float | None = Field(None, gt=0, le=4)
+    """Of the channels of every layer; the network's own where none."""
+    depth_multiplier: float | None = Field(None, gt=0, le=4)
+    """Of how often each stage repeats its block; the network's own where none."""
+    relu: Literal["relu6", "relu"] | None = None
+    """The activation; the network's own where none."""
+    levels: int | None = Field(None, ge=1)
+    """Only so many of the network's levels, the finest; all where none."""
     mean: float = Field(127.0, ge=0, le=255)
     std: float = Field(128.0, gt=0)
     colour: Literal["rgb", "bgr"] = "rgb"
@@ -28,20 +37,26 @@ class NetworkSection(Section):
     pad: int = Field(127, ge=0, le=255)
     """Value of the bars' pixels."""
     activation: Literal["softmax", "sigmoid"] = "softmax"
-    anchors: tuple[Annotated[tuple[AnchorSize, ...], Field(min_length=1)], ...] = (
-        ((13.9, 20.8), (22.0, 33.1)),
-        ((31.0, 46.5), (44.9, 67.4)),
-        ((63.7, 95.5), (89.8, 134.7)),
-        ((122.5, 183.7), (171.5, 257.2)),
+    anchors: tuple[Annotated[tuple[AnchorSize, ...], Field(min_length=1)], ...] = Field(
+        default_factory=lambda given: published_anchors(
+            given["name"], given["width"], given["height"], given["levels"]
+        )
     )
-    """(width, height) in pixels of the network's input, for every level, finest first."""
+    """(width, height) in pixels of the network's input, for every level, finest first.
+
+    Where none are given: those that the network was published with, scaled to the input.
+    """
     anchor_step: Literal["stride", "cells"] = "stride"
     """From one cell's centre to the next: the stride, or the input's size over the cells."""
     variances: tuple[Positive, Positive] = (0.1, 0.2)
 
 
+PARTIAL_IOU, PARTIAL_LEAST = 0.4, 0.15
+"""A face of which less than the first is left is a partial one, less than the second ignored."""
+
+
 class AugmentSection(Section):
-    """How often, and how far, a training image is changed."""
+    """How often, and how far, a training image is changed, and what becomes of cut objects."""
 
     photometric: float = Field(0.7, ge=0, le=1)
     grey: float = Field(0.05, ge=0, le=1)
@@ -50,6 +65,22 @@ class AugmentSection(Section):
     crop: float = Field(0.6, ge=0, le=1)
     flip: float = Field(0.5, ge=0, le=1)
     vertical_flip: float = Field(0.0, ge=0, le=1)
+    smallest_px: float = Field(4.0, gt=0)
+    """An object that becomes narrower or lower than this, in pixels of the input, is ignored: it
+    is too small to help."""
+    partial_class: str = ""
+    """What an object becomes of which a crop leaves little, one of the classes; where empty, it is
+    ignored if its centre is cut away."""
+    partial_iou: float = Field(PARTIAL_IOU, gt=0, le=1)
+    """IoU of what a crop leaves with the whole: from it up an object keeps its class."""
+    partial_least: float = Field(PARTIAL_LEAST, ge=0, le=1)
+    """Below this IoU what is left is ignored."""
+
+    @model_validator(mode="after")
+    def _partial(self) -> AugmentSection:
+        if self.partial_least > self.partial_iou:
+            raise ValueError("partial_least must not be above partial_iou")
+        return self
 
 
 class TrainingSection(Section):
@@ -76,6 +107,8 @@ class TrainingSection(Section):
     focal_alpha: float = Field(0.25, gt=0, lt=1)
     """Weight of the objects; the background's is 1 - alpha."""
     box_weight: float = Field(1.0, gt=0)
+    landmark_weight: float = Field(0.5, gt=0)
+    """Of a network that gives landmarks, where they are known."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """auto: bfloat16 where the GPU or the CPU (AVX512-BF16, AMX) multiplies it natively."""
     seed: int = 0

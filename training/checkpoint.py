@@ -19,7 +19,7 @@ from ..errors import ArtifactError
 from ..recipe import Recipe, parse_recipe
 from ..runtime.files import write_bytes
 from .contract import contract_of
-from .networks import SSD, HeadSpec, build_network
+from .networks import SSD, HeadSpec, build_network, variant_of
 
 SHIPPED = Path(__file__).parent / "checkpoints"
 SCHEMA = "1"
@@ -53,7 +53,7 @@ def network_of(recipe: Recipe) -> SSD:
         scores=contract.scores_per_anchor,
         anchors=tuple(len(level.anchors) for level in contract.levels),
     )
-    return build_network(recipe.network.name, spec)
+    return build_network(recipe.network.name, spec, variant_of(recipe.network))
 
 
 def save_checkpoint(

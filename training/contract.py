@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ..errors import RecipeError
 from ..recipe import Recipe
+from ..recipe_training import NetworkSection
 from ..runtime.contract import DetectorContract, InputSpec, Level, Thresholds
-from .networks import NETWORKS, strides_of
+from .networks import NETWORKS, Grid, grids_of
 
 
 def contract_of(recipe: Recipe) -> DetectorContract:
@@ -15,28 +16,17 @@ def contract_of(recipe: Recipe) -> DetectorContract:
     a threshold that is none of the dataset's.
     """
     section = recipe.network
-    strides = section.strides
-    if section.name in NETWORKS or not strides:
-        known = strides_of(section.name, levels=len(section.anchors))
-        if strides not in ((), known):
-            raise RecipeError(f"network.strides: {section.name} has {known}, not {strides}")
-        if section.activation != "softmax":
-            raise RecipeError(f"network.activation: {section.name} is trained with softmax")
-        strides = known
-    if len(strides) != len(section.anchors):
-        raise RecipeError(
-            f"network: {len(strides)} strides, but anchors for {len(section.anchors)} levels"
-        )
+    grids = _grids(section)
     levels = tuple(
         Level(
-            stride=stride,
-            rows=-(-section.height // stride),  # every stride-2 convolution rounds up
-            columns=-(-section.width // stride),
+            stride=grid.stride,
+            rows=grid.rows,
+            columns=grid.columns,
             anchors=anchors,
-            scores=f"scores_{stride}",
-            boxes=f"boxes_{stride}",
+            scores=f"scores_{grid.stride}",
+            boxes=f"boxes_{grid.stride}",
         )
-        for stride, anchors in zip(strides, section.anchors, strict=True)
+        for grid, anchors in zip(grids, section.anchors, strict=True)
     )
     scoring = recipe.evaluation
     unknown = sorted(set(scoring.per_class) - set(recipe.classes))
@@ -71,4 +61,27 @@ def contract_of(recipe: Recipe) -> DetectorContract:
             top_k=scoring.top_k,
             per_class=scoring.per_class,
         ),
+    )
+
+
+def _grids(section: NetworkSection) -> tuple[Grid, ...]:
+    """Return the cells of every level: as our network makes them, or as a foreign one's strides."""
+    count = len(section.anchors)
+    if section.levels not in (None, count):
+        raise RecipeError(f"network.levels: {section.levels}, but anchors for {count} levels")
+    if section.name in NETWORKS or not section.strides:
+        grids = grids_of(section.name, width=section.width, height=section.height, levels=count)
+        known = tuple(grid.stride for grid in grids)
+        if section.strides not in ((), known):
+            raise RecipeError(f"network.strides: {section.name} has {known}, not {section.strides}")
+        if section.activation != "softmax":
+            raise RecipeError(f"network.activation: {section.name} is trained with softmax")
+        return grids
+    if len(section.strides) != count:
+        raise RecipeError(
+            f"network: {len(section.strides)} strides, but anchors for {count} levels"
+        )
+    return tuple(
+        Grid(stride=s, rows=-(-section.height // s), columns=-(-section.width // s))
+        for s in section.strides
     )

@@ -40,7 +40,7 @@ DOOR = {
 FORBIDDEN_ON_DEVICE = ("torch", "onnx", "yaml", "pydantic", "onnxsim", "safetensors", "pycocotools")
 
 
-RECIPE_PARTS = {"recipe_data", "recipe_section", "recipe_training"}
+RECIPE_PARTS = {"recipe_anchors", "recipe_data", "recipe_section", "recipe_training"}
 
 
 def _stage(path: Path) -> str:

@@ -2,36 +2,112 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass, replace
+
 from ...errors import RecipeError
-from .ssd import SSD, HeadSpec
-from .ssd_lite import Mb2SsdLiteF38, Mb2SsdLiteF38Relu
+from ...recipe_training import NetworkSection
+from .mobilenet_v1_ssd import Mb1Ssd
+from .ssd import SSD, HeadSpec, Variant
+from .ssd_lite import Mb2SsdLiteF38, Mb2SsdLiteF38Relu, Mb2SsdLiteF38Tiny
 
 NETWORKS: dict[str, type[SSD]] = {
     "mb2_ssd_lite_f38": Mb2SsdLiteF38,
     "mb2_ssd_lite_f38_relu": Mb2SsdLiteF38Relu,
+    "mb2_ssd_lite_f38_tiny": Mb2SsdLiteF38Tiny,
+    "mb1_ssd": Mb1Ssd,
 }
 
 
-def build_network(name: str, spec: HeadSpec) -> SSD:
-    """Return the named network, randomly initialised; raises as `strides_of` does."""
-    strides_of(name, levels=len(spec.anchors))
-    return NETWORKS[name](spec)
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """The cells of one level; the stride is what one cell takes of the input, in pixels."""
+
+    stride: int
+    rows: int
+    columns: int
 
 
-def strides_of(name: str, *, levels: int) -> tuple[int, ...]:
-    """Return the strides of a network's levels, finest first.
+def build_network(name: str, spec: HeadSpec, variant: Variant | None = None) -> SSD:
+    """Return the named network, randomly initialised, in its own variant where none is given.
 
     Raises RecipeError for an unknown name or where the network has not that many levels.
     """
+    network = network_class(name)
+    _check_levels(name, network, len(spec.anchors))
+    return network(spec, variant)
+
+
+def network_class(name: str) -> type[SSD]:
+    """Return the class of the named network; raises RecipeError where there is none."""
     if name not in NETWORKS:
         raise RecipeError(f"network.name: unknown network {name!r}; known: {', '.join(NETWORKS)}")
-    strides = NETWORKS[name].strides
-    if len(strides) != levels:
+    return NETWORKS[name]
+
+
+def variant_of(section: NetworkSection) -> Variant:
+    """Return the variant that a recipe asks for: the network's own where it says nothing.
+
+    Raises RecipeError for an unknown network, or one that is not built in the variant asked for.
+    """
+    network = network_class(section.name)
+    asked = {
+        "width": section.width_multiplier,
+        "depth": section.depth_multiplier,
+        "relu": section.relu,
+    }
+    variant = replace(network.own, **{k: v for k, v in asked.items() if v is not None})
+    for field, value in asdict(variant).items():
+        own = getattr(network.own, field)
+        if value != own and field not in network.adjustable:
+            key = field if field == "relu" else f"{field}_multiplier"
+            raise RecipeError(f"network.{key}: {section.name} is built with {own} only")
+    return variant
+
+
+def grids_of(name: str, *, width: int, height: int, levels: int) -> tuple[Grid, ...]:
+    """Return the cells of the finest so many levels of a network, for an input of this size.
+
+    Raises RecipeError as `build_network` does, or where the input is too small for a level.
+    """
+    network = network_class(name)
+    _check_levels(name, network, levels)
+    grids = []
+    for index in range(levels):
+        rows, columns = network.cells(height)[index], network.cells(width)[index]
+        if min(rows, columns) < 1:
+            raise RecipeError(
+                f"network.width, network.height: {width}x{height} leaves level {index + 1} of "
+                f"{name} without a cell: enlarge the input, or set network.levels to {index}"
+            )
+        # A coarse level has rounded up so often that by its stride centres would lie outside.
+        stride = (
+            network.strides[index]
+            if index < len(network.strides)
+            else -(-max(width, height) // max(rows, columns))
+        )
+        grids.append(Grid(stride=stride, rows=rows, columns=columns))
+    return tuple(grids)
+
+
+def _check_levels(name: str, network: type[SSD], levels: int) -> None:
+    most = len(network.cells(300))  # as many for every input
+    fewest = most if network.fewest_levels is None else network.fewest_levels
+    if not fewest <= levels <= most:
+        known = f"{fewest} to {most}" if fewest < most else f"{most}"
         raise RecipeError(
-            f"network.anchors: {name} has {len(strides)} levels (strides {strides}), "
+            f"network.anchors: {name} has {known} levels (strides {network.strides}), "
             f"the recipe gives anchors for {levels}"
         )
-    return strides
 
 
-__all__ = ["NETWORKS", "SSD", "HeadSpec", "build_network", "strides_of"]
+__all__ = [
+    "NETWORKS",
+    "SSD",
+    "Grid",
+    "HeadSpec",
+    "Variant",
+    "build_network",
+    "grids_of",
+    "network_class",
+    "variant_of",
+]

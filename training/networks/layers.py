@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -61,6 +63,33 @@ class InvertedResidual(nn.Module):
         """Return the block's output given its expanded activation, so that both can be used."""
         out: Tensor = self.project(self.depthwise(expanded))
         return x + out if self.residual else out
+
+
+class TappedSequence(nn.Sequential):
+    """Layers one after the other, some of whose outputs are handed out."""
+
+    def __init__(self, layers: OrderedDict[str, nn.Module], taps: tuple[str, ...]) -> None:
+        super().__init__(layers)
+        self.taps = taps
+
+    def forward(self, x: Tensor) -> list[Tensor]:  # type: ignore[override]
+        """Return the outputs of the layers named in `taps`, in the order of the layers."""
+        maps = []
+        for name, layer in self.named_children():
+            x = layer(x)
+            if name in self.taps:
+                maps.append(x)
+        return maps
+
+
+def scaled(channels: int, multiplier: float, multiple: int = 8) -> int:
+    """Return the channels times the multiplier, as a multiple of 8 and not over 10 % less.
+
+    Source: the published code of MobileNetV2 (tensorflow/models, `_make_divisible`).
+    """
+    wanted = channels * multiplier
+    rounded = max(multiple, int(wanted + multiple / 2) // multiple * multiple)
+    return rounded if rounded >= 0.9 * wanted else rounded + multiple
 
 
 def fold_batch_norms(module: nn.Module) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
+
+from .layers import ConvBlock
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,26 +23,57 @@ class HeadSpec:
     anchors: tuple[int, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """Which member of its family a network is.
+
+    width: multiplies the channels. depth: multiplies how often a stage repeats its block.
+    relu: the activation behind every convolution but the last of a head.
+    """
+
+    width: float = 1.0
+    depth: float = 1.0
+    relu: Literal["relu6", "relu"] = "relu6"
+
+
 class SSD(nn.Module):
     """A detector whose `forward` returns what the DSP computes, and nothing more.
 
     A network derives from this class and gives its strides (finest first), features and heads.
+    It has a level for each entry of `spec.anchors`: where these are fewer than it could have, the
+    coarsest are left out.
+
+    strides: of the levels, finest first; of coarser ones, if `cells` gives more, the input over
+    the cells is the stride. fewest_levels: that it can be built with; all where None.
+    own: the variant that is built unless another is asked for. adjustable: which fields of the
+    variant may be another than its own.
     """
 
     strides: ClassVar[tuple[int, ...]]
+    fewest_levels: ClassVar[int | None] = None
+    own: ClassVar[Variant] = Variant()
+    adjustable: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, spec: HeadSpec) -> None:
+    def __init__(self, spec: HeadSpec, variant: Variant | None = None) -> None:
         super().__init__()
+        self.variant = variant or self.own
+        self.level_count = len(spec.anchors)
         self.features, channels = self.make_features()
         levels = list(zip(channels, spec.anchors, strict=True))
         self.score_heads = nn.ModuleList(self.make_head(c, n * spec.scores) for c, n in levels)
         self.box_heads = nn.ModuleList(self.make_head(c, n * 4) for c, n in levels)
+        set_activation(self, self.variant.relu)
         initialise(self)
         for head in self.score_heads:
             bias_to_background(last_convolution(head), spec.scores)
 
+    @classmethod
+    def cells(cls, side: int) -> tuple[int, ...]:
+        """Return how many cells each level has along a side of the input, in pixels."""
+        return tuple(-(-side // stride) for stride in cls.strides)  # padding 1 rounds up
+
     def make_features(self) -> tuple[nn.Module, list[int]]:
-        """Return the module that gives the feature maps, finest first, and their channels."""
+        """Return the module that gives the `level_count` feature maps, and their channels."""
         raise NotImplementedError
 
     def make_head(self, channels: int, outputs: int) -> nn.Module:
@@ -57,6 +90,13 @@ class SSD(nn.Module):
         scores = [head(m) for head, m in zip(self.score_heads, maps, strict=True)]
         deltas = [head(m) for head, m in zip(self.box_heads, maps, strict=True)]
         return scores, deltas
+
+
+def set_activation(module: nn.Module, relu: Literal["relu6", "relu"]) -> None:
+    """Give every block that has a ReLU or a ReLU6 the one asked for; weights fit both."""
+    for block in module.modules():
+        if isinstance(block, ConvBlock) and not isinstance(block.act, nn.Identity):
+            block.act = nn.ReLU6(inplace=True) if relu == "relu6" else nn.ReLU(inplace=True)
 
 
 def last_convolution(module: nn.Module) -> nn.Conv2d:

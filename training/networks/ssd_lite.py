@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .layers import ConvBlock, InvertedResidual
+from .layers import ConvBlock, InvertedResidual, scaled
 from .mobilenet_v2 import LAST_CHANNELS, MobileNetV2
-from .ssd import SSD, HeadSpec
+from .ssd import SSD, Variant
 
 EXTRA_CHANNELS = 512
 EXTRA_HIDDEN = 256
@@ -15,11 +15,17 @@ EXTRA_HIDDEN = 256
 class _FourLevels(nn.Module):
     """The backbone and one extra inverted residual: strides 8, 16, 32, 64."""
 
-    def __init__(self) -> None:
+    def __init__(self, variant: Variant) -> None:
         super().__init__()
-        self.backbone = MobileNetV2()
-        self.extra = InvertedResidual(LAST_CHANNELS, EXTRA_CHANNELS, stride=2, hidden=EXTRA_HIDDEN)
-        self.out_channels = [*self.backbone.out_channels, EXTRA_CHANNELS]
+        # As a level of a detector the last convolution is thinned like the rest; a classifier
+        # keeps its 1280 channels for its 1000 classes.
+        last, extra, hidden = (
+            scaled(channels, variant.width)
+            for channels in (LAST_CHANNELS, EXTRA_CHANNELS, EXTRA_HIDDEN)
+        )
+        self.backbone = MobileNetV2(width=variant.width, depth=variant.depth, last=last)
+        self.extra = InvertedResidual(last, extra, stride=2, hidden=hidden)
+        self.out_channels = [*self.backbone.out_channels, extra]
 
     def forward(self, image: Tensor) -> list[Tensor]:
         maps: list[Tensor] = self.backbone(image)
@@ -33,10 +39,11 @@ class Mb2SsdLiteF38(SSD):
     """
 
     strides = (8, 16, 32, 64)
+    adjustable = ("width", "depth", "relu")
 
     def make_features(self) -> tuple[nn.Module, list[int]]:
         """Return the backbone with its extra level, and the channels of the four maps."""
-        features = _FourLevels()
+        features = _FourLevels(self.variant)
         return features, features.out_channels
 
     def make_head(self, channels: int, outputs: int) -> nn.Sequential:
@@ -54,8 +61,10 @@ class Mb2SsdLiteF38Relu(Mb2SsdLiteF38):
     layers, the other only where its convolutions follow each other directly.
     """
 
-    def __init__(self, spec: HeadSpec) -> None:
-        super().__init__(spec)
-        for module in self.modules():
-            if isinstance(module, ConvBlock) and isinstance(module.act, nn.ReLU6):
-                module.act = nn.ReLU(inplace=True)
+    own = Variant(relu="relu")
+
+
+class Mb2SsdLiteF38Tiny(Mb2SsdLiteF38):
+    """The thin and shallow one: half the channels, and stages of at most two blocks."""
+
+    own = Variant(width=0.5, depth=0.5)
