@@ -19,6 +19,27 @@ class ScenesData(Section):
     test: int = Field(200, ge=1)
 
 
+FACE_CLASSES = ("face", "partial")
+
+
+class FacesData(Section):
+    """The built-in renderer's faces with five landmarks: seeded, no files; counts of pictures.
+
+    The classes are `face`, and `partial` for one of which less than 0.4 is visible.
+    """
+
+    format: Literal["faces"]
+    seed: int = Field(0, ge=0)
+    train: int = Field(2000, ge=1)
+    val: int = Field(100, ge=1)
+    test: int = Field(200, ge=1)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Return the class names without the background."""
+        return FACE_CLASSES
+
+
 class VocData(Section):
     """A dataset in PASCAL VOC layout; train, val and test name files of ImageSets/Main.
 
@@ -50,7 +71,10 @@ class ImagesData(Section):
 
 DATA_FORMATS: dict[str, type[Section]] = {
     "scenes": ScenesData,
+    "faces": FacesData,
     "voc": VocData,
     "images": ImagesData,
 }
-DataSection = Annotated[Union[ScenesData, VocData, ImagesData], Field(discriminator="format")]
+DataSection = Annotated[
+    Union[ScenesData, FacesData, VocData, ImagesData], Field(discriminator="format")
+]

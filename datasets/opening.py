@@ -6,12 +6,14 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from ..errors import DataError
 from ..recipe import Recipe
 from ..recipe_data import DataSection, ImagesData, ScenesData
+from .faults import Faults
 from .images import ImageFolder
 from .record import Dataset
 from .scenes import Scenes
-from .voc import VocDataset
+from .voc import open_voc
 
 Split = Literal["train", "val", "test"]
 
@@ -21,23 +23,21 @@ def data_root() -> Path:
     return Path(os.environ.get("HEXDET_DATA") or "data")
 
 
-def open_split(data: DataSection, split: Split) -> Dataset:
+def open_split(data: DataSection, split: Split, faults: Faults | None = None) -> Dataset:
     """Open one split of the recipe's dataset.
 
-    Raises DataError where it is missing, with the address and the expected layout.
+    faults: where single files that cannot be read are listed instead of refused. Raises DataError
+    where the dataset is missing, with the address and the expected layout.
     """
     if isinstance(data, ScenesData):
         return Scenes(split=split, count=getattr(data, split), seed=data.seed)
+    part = getattr(data, split)
+    if not part:
+        raise DataError(f"the recipe names no {split} images: set data.{split}")
     if isinstance(data, ImagesData):
-        return ImageFolder(
-            data_root() / getattr(data, split), classes=data.classes, address=data.address
-        )
-    return VocDataset(
-        data_root() / data.folder,
-        split=getattr(data, split),
-        classes=data.classes,
-        address=data.address,
-    )
+        return ImageFolder(data_root() / part, classes=data.classes, address=data.address)
+    folder = data_root() / data.folder
+    return open_voc(data, folder, part, faults or Faults())
 
 
 def open_calibration(recipe: Recipe) -> Dataset:

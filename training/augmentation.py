@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..datasets.partial import PartialRule
 from ..datasets.record import MIRRORED_LANDMARKS, Annotation
 from ..recipe_training import AugmentSection
 from ..runtime import boxes as box_math
@@ -22,8 +23,6 @@ CROP_IOUS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
 CROP_TRIES = 20
 MIN_VISIBLE = 0.25
 """A box whose centre left the window is marked ignore above this visible share, else dropped."""
-MIN_SIDE_PX = 4.0
-"""A box that became smaller than this is marked ignore: no anchor can learn it."""
 
 
 def augment(
@@ -32,10 +31,13 @@ def augment(
     spec: InputSpec,
     section: AugmentSection,
     rng: np.random.Generator,
+    partial: PartialRule | None = None,
 ) -> tuple[Image, Annotation]:
     """Return a changed image of the network's size, BGR, and its truth in its pixels.
 
     The window that is kept lies in it as `fitted` says: as an image of the window's size would.
+    partial: what becomes of objects that the window cuts; where None, one whose centre is outside
+    is ignored. A landmark outside is no longer known.
     """
     height, width = image.shape[:2]
     window = np.asarray([0.0, 0.0, width, height])
@@ -46,7 +48,7 @@ def augment(
     x, y, *inner = fitted(window[2] - window[0], window[3] - window[1], spec)
     size = (inner[0], inner[1])
     canvas = _cut(image, window, size, rng)
-    truth = _move(truth, window, size)
+    truth = _move(truth, window, size, section.smallest_px, partial)
     if rng.random() < section.flip:
         canvas, truth = flip(canvas, truth, horizontal=True)
     if rng.random() < section.vertical_flip:
@@ -157,7 +159,13 @@ def _cut(
     return np.asarray(warped, np.uint8)
 
 
-def _move(truth: Annotation, window: npt.NDArray[np.float64], size: tuple[int, int]) -> Annotation:
+def _move(
+    truth: Annotation,
+    window: npt.NDArray[np.float64],
+    size: tuple[int, int],
+    smallest_px: float,
+    partial: PartialRule | None,
+) -> Annotation:
     """Bring the truth into the pixels of the resampled window."""
     if len(truth) == 0:
         return truth
@@ -168,15 +176,20 @@ def _move(truth: Annotation, window: npt.NDArray[np.float64], size: tuple[int, i
     visible = box_math.area(clipped) / np.maximum(box_math.area(moved), 1e-6)
     centres = box_math.to_centred(moved)[:, 0:2]
     centre_inside = ((centres > 0) & (centres < np.asarray(size))).all(axis=1)
-    keep = centre_inside | (visible >= MIN_VISIBLE)
-    tiny = (clipped[:, 2:4] - clipped[:, 0:2]).min(axis=1) < MIN_SIDE_PX
-    ignore = truth.ignore | ~centre_inside | tiny
+    if partial is None:
+        keep = centre_inside | (visible >= MIN_VISIBLE)
+        labels, ignore = truth.labels, truth.ignore | ~centre_inside
+    else:
+        keep = visible > 0
+        labels, ignore = partial.relabel(truth.labels, truth.ignore, visible)
+    ignore = ignore | ((clipped[:, 2:4] - clipped[:, 0:2]).min(axis=1) < smallest_px)
     keep &= box_math.area(clipped) > 0
     points = truth.landmarks
     if points is not None:
         points = ((points[keep] - window[0:2]) * scale).astype(np.float32)
+        points[((points < 0) | (points > size)).any(axis=2)] = np.nan
     return Annotation(
-        boxes=clipped[keep], labels=truth.labels[keep], ignore=ignore[keep], landmarks=points
+        boxes=clipped[keep], labels=labels[keep], ignore=ignore[keep], landmarks=points
     )
 
 

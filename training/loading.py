@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 from torch.utils.data import Dataset as TorchDataset
 
+from ..datasets.partial import partial_rule
 from ..datasets.record import Dataset, Record
 from ..errors import DataError
 from ..recipe_training import TrainingSection
@@ -62,7 +63,7 @@ class Sample(NamedTuple):
     labels: npt.NDArray[np.int64]
     """[anchors], see `Targets`."""
     deltas: npt.NDArray[np.float32]
-    """[anchors, 4]."""
+    """[anchors, 4], or [anchors, 14] with landmarks, see `Targets`."""
     reading: Reading
 
 
@@ -74,7 +75,7 @@ class Batch(NamedTuple):
     labels: Tensor
     """int64 [n, anchors]."""
     deltas: Tensor
-    """float32 [n, anchors, 4]."""
+    """float32 [n, anchors, 4 or 14]."""
     reading: Reading
 
     def to(self, device: torch.device) -> Batch:
@@ -102,6 +103,7 @@ class TrainingSamples(TorchDataset[Sample]):
         self._contract = contract
         self._section = section
         self._anchors = all_anchors(contract)
+        self._partial = partial_rule(contract.classes, section.augment)
 
     def __getitem__(self, key: Key) -> Sample:
         """Return one sample; raises DataError where too many images in a row are unreadable."""
@@ -113,7 +115,9 @@ class TrainingSamples(TorchDataset[Sample]):
         # interruption changes what the network sees.
         rng = np.random.default_rng((self._section.seed, epoch, index))
         spec = self._contract.input
-        image, truth = augment(record.image, record.annotation, spec, self._section.augment, rng)
+        image, truth = augment(
+            record.image, record.annotation, spec, self._section.augment, rng, self._partial
+        )
         pixels = to_pixels(image, spec)[0]
         times.append(time.perf_counter())
         targets = match(
@@ -122,6 +126,7 @@ class TrainingSamples(TorchDataset[Sample]):
             self._contract.variances,
             match_iou=self._section.match_iou,
             ignore_iou=self._section.ignore_iou,
+            landmarks=self._contract.has_landmarks,
         )
         times.append(time.perf_counter())
         read_s, augment_s, match_s = np.diff(times).tolist()

@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from ..datasets.record import Annotation
 from ..runtime import boxes as box_math
+from ..runtime.contract import LANDMARK_VALUES
+from ..runtime.landmarks import encode_landmarks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +18,8 @@ class Targets:
     """What each anchor of one image has to learn.
 
     labels: int64 [anchors]; 0 background, -1 no loss, else the class.
-    deltas: float32 [anchors, 4], meaningful where the label is positive.
+    deltas: float32 [anchors, 4], meaningful where the label is positive; of a network with
+        landmarks [anchors, 14], behind the box's those of the five points, NaN where not known.
     """
 
     labels: npt.NDArray[np.int64]
@@ -30,6 +33,7 @@ def match(
     *,
     match_iou: float,
     ignore_iou: float,
+    landmarks: bool = False,
 ) -> Targets:
     """Assign truths to anchors.
 
@@ -38,32 +42,35 @@ def match(
     below. Anchors whose best truth is marked ignore, or that lie mostly in one, take no loss.
 
     truth.boxes: pixels of the network's input; anchors: [anchors, 4] centred, the same pixels.
+    landmarks: whether the deltas of the landmarks follow those of the boxes.
     Source: SSD, arXiv 1512.02325, section 2.2, with an ignore band.
     """
     labels = np.zeros(len(anchors), np.int64)
-    deltas = np.zeros((len(anchors), 4), np.float32)
+    deltas = np.zeros((len(anchors), 4 + LANDMARK_VALUES * landmarks), np.float32)
     if len(truth) == 0:
         return Targets(labels=labels, deltas=deltas)
     corners = box_math.to_corners(anchors)
-    overlap = box_math.iou(corners, truth.boxes)  # [anchors, truths]
-    best_truth = overlap.argmax(axis=1)
-    best_iou = overlap[np.arange(len(anchors)), best_truth]
+    overlap = box_math.iou(truth.boxes, corners)  # [truths, anchors]
+    best_iou = overlap.max(axis=0)
+    positive = best_iou >= match_iou
+    best_truth = np.zeros(len(anchors), np.int64)  # of the positive anchors; of the rest unused
+    best_truth[positive] = overlap[:, positive].argmax(axis=0)
     # Large truths first, so that where two share their best anchor the smaller one, which has
     # fewer anchors to fall back on, keeps it.
     for index in np.argsort(-box_math.area(truth.boxes), kind="stable"):
         if not truth.ignore[index]:
-            anchor = int(overlap[:, index].argmax())
-            best_truth[anchor], best_iou[anchor] = index, 2.0
+            anchor = int(overlap[index].argmax())
+            best_truth[anchor], positive[anchor] = index, True
     labels[best_iou >= ignore_iou] = -1
-    positive = best_iou >= match_iou
     labels[positive] = truth.labels[best_truth[positive]]
     ignored = truth.boxes[truth.ignore]
     if len(ignored):
-        inside = box_math.intersection(corners, ignored) / box_math.area(corners)[:, None]
-        covered = (inside.max(axis=1) >= match_iou) & ~(positive & ~truth.ignore[best_truth])
+        inside = box_math.intersection(ignored, corners) / box_math.area(corners)
+        covered = (inside.max(axis=0) >= match_iou) & ~(positive & ~truth.ignore[best_truth])
         labels[(positive & truth.ignore[best_truth]) | covered] = -1
     positive = labels > 0
-    deltas[positive] = box_math.encode(
-        truth.boxes[best_truth[positive]], anchors[positive], variances
-    )
+    learnt, own = best_truth[positive], anchors[positive]
+    deltas[positive, :4] = box_math.encode(truth.boxes[learnt], own, variances)
+    if landmarks:
+        deltas[positive, 4:] = encode_landmarks(truth.points()[learnt], own, variances)
     return Targets(labels=labels, deltas=deltas)

@@ -1,5 +1,7 @@
-"""The built-in dataset: surveillance-like pictures with annotated heads, drawn from a seed."""
+"""The built-in datasets, drawn from a seed: surveillance-like pictures with annotated heads, and
+pictures of people near the camera with annotated faces and their landmarks."""
 
 from .dataset import Scenes
+from .faces import Faces
 
-__all__ = ["Scenes"]
+__all__ = ["Faces", "Scenes"]

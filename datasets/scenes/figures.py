@@ -6,21 +6,36 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from .camera import NEAR_M, Canvas, Floats
 from .heads import extents_m, margin_of, paint_head
 from .limbs import Patch, open_patch
+from .looks import HeadLook
 from .people import Person, joints
 from .sensor import cloth_crop
 
 
 @dataclass(frozen=True, kw_only=True)
 class PaintedHead:
-    """Where a head came to lie: its box (x1, y1, x2, y2) in pixels, and its pixels if all seen."""
+    """Where a head came to lie.
+
+    box: (x1, y1, x2, y2) in pixels. area_px: its pixels if all of it were seen.
+    axes: [3, 3], as in `paint_head`. centre_px, half_px: middle and half extents, (x, y), of the
+    head without brims and hair, which is what `landmarks` measures in.
+    solid: bool [height, width], which pixels of its patch it covers; left_px, top_px: of the patch.
+    """
 
     number: int
     box: tuple[float, float, float, float]
     area_px: float
+    look: HeadLook
+    axes: Floats
+    centre_px: tuple[float, float]
+    half_px: tuple[float, float]
+    solid: npt.NDArray[np.bool_]
+    left_px: int
+    top_px: int
 
 
 def paint_person(canvas: Canvas, person: Person, number: int, light: Floats) -> PaintedHead | None:
@@ -205,7 +220,12 @@ def _paste_head(
     seen = patch[y1 - top : y2 - top, x1 - left : x2 - left]
     canvas.paste(seen, x1, y1)
     canvas.heads[y1:y2, x1:x2][seen[:, :, 3] > 127] = number
-    return PaintedHead(number=number, box=box, area_px=area_px)
+    return PaintedHead(
+        number=number, box=box, area_px=area_px, look=person.look, axes=axes,
+        centre_px=(left + width / 2, top + height / 2),
+        half_px=(width / 2 / margin, height / 2 / margin),
+        solid=solid, left_px=left, top_px=top,
+    )  # fmt: skip
 
 
 def _umbrella(canvas: Canvas, person: Person, world: dict[str, Floats], light: Floats) -> None:

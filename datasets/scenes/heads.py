@@ -14,6 +14,13 @@ from .looks import HeadLook
 
 HALF_M = np.array([0.077, 0.116, 0.098])
 """Half extents of a head: across, up, front to back."""
+Spot = tuple[float, float, float]
+"""A point of a head: right, up and front in its half extents."""
+NOSE: Spot = (0.0, -0.2, 1.03)
+EYE = (0.36, 0.1)
+"""Middle of an eye: across and up."""
+MOUTH = (0.27, -0.5)
+"""Corner of the mouth: across and up."""
 ROOMY = {"cap": 1.75, "brim": 1.75, "bun": 1.6, "afro": 1.6}
 """Half side of a head patch in head half extents where brims or buns need more than usual."""
 _SKIN, _HAIR, _HAT, _DARK, _LIPS, _MASK, _GLASS, _WHITE, _BRIM = range(9)
@@ -55,15 +62,20 @@ def extents_m(axes: Floats, scale: float) -> tuple[float, float]:
     return float(seen[0]), float(seen[1])
 
 
+def jaw_taper(axes: Floats) -> float:
+    """Return how much the jaw narrows the lower half of a head; an upright one's most."""
+    upright = float(np.clip(1 - abs(axes[2, 1]) * 1.3, 0, 1))
+    return round(0.24 * upright, 1)
+
+
 def paint_head(look: HeadLook, axes: Floats, light: Floats, side_px: int) -> Pixels:
     """Render a head in a square patch [side, side, 4], BGR multiplied by alpha.
 
     axes: [3, 3], columns are the head's right, up and forward in camera coordinates.
     light: [3], unit, towards the light in camera coordinates.
     """
-    upright = float(np.clip(1 - abs(axes[2, 1]) * 1.3, 0, 1))
     margin = margin_of(look)
-    ball = sphere(side_px, margin, round(0.24 * upright, 1))
+    ball = sphere(side_px, margin, jaw_taper(axes))
     local = ball.normals @ axes.astype(np.float32)
     right, up, front = (local[:, i].reshape(side_px, side_px) for i in range(3))
     solid = ball.inside.copy()
@@ -111,9 +123,9 @@ def _bump(right: Plane, up: Plane, front: Plane, x: float, y: float, size: float
 def _face(look: HeadLook, kind: Pixels, right: Plane, up: Plane, front: Plane) -> None:
     ahead = front > 0.2
     across = np.abs(right)
-    eye = ahead & (np.abs(across - 0.36) < 0.17) & (np.abs(up - 0.1) < 0.07)
+    eye = ahead & (np.abs(across - EYE[0]) < 0.17) & (np.abs(up - EYE[1]) < 0.07)
     brow = ahead & (np.abs(across - 0.37) < 0.22) & (np.abs(up - 0.27) < 0.045)
-    mouth = ahead & (across < 0.27) & (np.abs(up + 0.5) < 0.06)
+    mouth = ahead & (across < MOUTH[0]) & (np.abs(up - MOUTH[1]) < 0.06)
     nostril = ahead & (across < 0.15) & (np.abs(up + 0.22) < 0.045)
     kind[eye] = _DARK
     kind[brow] = _HAIR
@@ -161,26 +173,32 @@ def _cover(
     return np.asarray(gear & solid)
 
 
-def _spot(
-    axes: Floats, point: tuple[float, float, float], side_px: int, margin: float
-) -> tuple[int, int, float]:
+def _spot(axes: Floats, point: Spot, side_px: int, margin: float) -> tuple[int, int, float]:
     """Project a point in head half extents to patch pixels (x, y) and its depth."""
+    across, down, depth = project_spot(axes, point)
+    unit = side_px / (2 * margin)
+    return round(side_px / 2 + across * unit), round(side_px / 2 + down * unit), depth
+
+
+def project_spot(axes: Floats, point: Spot) -> tuple[float, float, float]:
+    """Return where a point in head half extents is seen: (x, y) in half extents, depth in metres.
+
+    A negative depth is on the viewer's side of the head.
+    """
     seen = axes @ (np.asarray(point) * HALF_M)
     half_w, half_h = extents_m(axes, 1.0)
-    unit = side_px / (2 * margin)
-    x, y = side_px / 2 + seen[0] / half_w * unit, side_px / 2 + seen[1] / half_h * unit
-    return round(x), round(y), float(seen[2])
+    return float(seen[0] / half_w), float(seen[1] / half_h), float(seen[2])
 
 
 def _knobs(look: HeadLook, axes: Floats, kind: Pixels, solid: npt.NDArray[np.bool_]) -> None:
     side_px = len(kind)
     margin = margin_of(look)
     unit = side_px / (2 * margin)
-    spots: list[tuple[tuple[float, float, float], float, int]] = []
+    spots: list[tuple[Spot, float, int]] = []
     if look.style in ("short", "bald", "ring", "bun", "cap", "beanie", "brim"):
         spots += [((-1.04, 0.0, -0.08), 0.17, _SKIN), ((1.04, 0.0, -0.08), 0.17, _SKIN)]
     if look.mask is None:
-        spots.append(((0.0, -0.2, 1.03), 0.12, _SKIN))
+        spots.append((NOSE, 0.12, _SKIN))
     if look.style == "bun":
         spots.append(((0.0, 0.75, -0.95), 0.42, _HAIR))
     if look.style == "afro":

@@ -13,7 +13,7 @@ from hexdet.recipe_training import AugmentSection
 from hexdet.runtime.contract import InputSpec
 from hexdet.runtime.images import to_pixels
 from hexdet.runtime.placement import fitted, place
-from hexdet.training.augmentation import MIN_SIDE_PX, augment, flip
+from hexdet.training.augmentation import augment, flip
 
 Image = npt.NDArray[np.uint8]
 
@@ -95,7 +95,7 @@ def test_the_result_is_an_image_of_the_size_with_boxes_inside(
     assert (truth.boxes >= 0).all() and (truth.boxes <= [*size, *size]).all()
     sides = truth.boxes[:, 2:4] - truth.boxes[:, 0:2]
     assert (sides > 0).all()
-    assert truth.ignore[sides.min(axis=1) < MIN_SIDE_PX].all()
+    assert truth.ignore[sides.min(axis=1) < AugmentSection().smallest_px].all()
     assert len(truth.labels) == len(truth.ignore) == len(truth)
     assert len(set(truth.labels.tolist())) == len(truth)
 
