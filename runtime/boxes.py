@@ -23,10 +23,17 @@ def area(boxes: Float) -> Float:
 
 def intersection(a: Float, b: Float) -> Float:
     """Return the common area of every pair, float32 [len(a), len(b)], in square pixels."""
-    top_left = np.maximum(a[:, None, 0:2], b[None, :, 0:2])  # [a, b, 2]
-    bottom_right = np.minimum(a[:, None, 2:4], b[None, :, 2:4])  # [a, b, 2]
-    sides = np.maximum(bottom_right - top_left, 0.0)
-    return np.asarray(sides[..., 0] * sides[..., 1], np.float32)
+    # A plane a side: [a, b, 2] arrays take several times as long for the same numbers.
+    ax1, ay1, ax2, ay2 = np.asarray(a.T, order="C")[:, :, None]
+    bx1, by1, bx2, by2 = np.asarray(b.T, order="C")[:, None, :]
+    common = np.minimum(ax2, bx2)  # [a, b], as every array below
+    common -= np.maximum(ax1, bx1)
+    np.maximum(common, 0.0, out=common)
+    height = np.minimum(ay2, by2)
+    height -= np.maximum(ay1, by1)
+    np.maximum(height, 0.0, out=height)
+    common *= height
+    return np.asarray(common, np.float32)
 
 
 def iou(a: Float, b: Float) -> Float:
