@@ -23,6 +23,8 @@ CROP_IOUS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
 CROP_TRIES = 20
 MIN_VISIBLE = 0.25
 """A box whose centre left the window is marked ignore above this visible share, else dropped."""
+LEVELS = np.arange(256, dtype=np.uint8)
+"""Of an 8-bit pixel: what tables are made from."""
 
 
 def augment(
@@ -68,7 +70,7 @@ def flip(image: Image, truth: Annotation, *, horizontal: bool) -> tuple[Image, A
     side = image.shape[1] if horizontal else image.shape[0]
     near, far = (0, 2) if horizontal else (1, 3)
     boxes[:, near], boxes[:, far] = side - truth.boxes[:, far], side - truth.boxes[:, near]
-    mirrored = np.ascontiguousarray(image[:, ::-1] if horizontal else image[::-1])
+    mirrored = np.asarray(cv2.flip(image, 1 if horizontal else 0), np.uint8)
     truth = replace(truth, boxes=boxes, landmarks=_mirrored(truth.landmarks, side, near))
     return mirrored, truth
 
@@ -146,7 +148,7 @@ def _cut(
         ]
     )
     outside = window[0] < 0 or window[1] < 0
-    fill = image.mean(axis=(0, 1)) if outside else np.zeros(3)
+    fill = _mean_colour(image) if outside else [0.0, 0.0, 0.0]
     border = cv2.BORDER_CONSTANT if outside else cv2.BORDER_REPLICATE
     shrinks = min(scale_x, scale_y) < 0.6
     method = cv2.INTER_AREA if shrinks and rng.random() < 0.3 else cv2.INTER_LINEAR
@@ -154,9 +156,15 @@ def _cut(
         x1, y1, x2, y2 = (round(float(v)) for v in window)
         return np.asarray(cv2.resize(image[y1:y2, x1:x2], size, interpolation=method), np.uint8)
     warped = cv2.warpAffine(
-        image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border, borderValue=fill.tolist()
+        image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border, borderValue=fill
     )
     return np.asarray(warped, np.uint8)
+
+
+def _mean_colour(image: Image) -> list[float]:
+    """Return the mean of each channel; sums of whole numbers are exact however they are added."""
+    pixels = image.shape[0] * image.shape[1]
+    return [total / pixels for total in cv2.sumElems(image)[:3]]
 
 
 def _move(
@@ -202,8 +210,9 @@ def _photometric(image: Image, rng: np.random.Generator) -> Image:
         out = cv2.subtract(out, np.full(4, -offset))
     if rng.random() < 0.5:
         hsv = cv2.cvtColor(out, cv2.COLOR_BGR2HSV)
-        hue = (hsv[..., 0].astype(np.int16) + rng.integers(-9, 10)) % 180
-        hsv[..., 0] = hue.astype(np.uint8)
-        hsv[..., 1] = cv2.convertScaleAbs(hsv[..., 1], alpha=rng.uniform(0.6, 1.4))
-        out = cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)
+        # A table of 256 levels a channel: arithmetic on whole pictures takes ten times as long.
+        hue = ((LEVELS.astype(np.int16) + rng.integers(-9, 10)) % 180).astype(np.uint8)
+        saturation = cv2.convertScaleAbs(LEVELS, alpha=rng.uniform(0.6, 1.4)).reshape(256)
+        table = np.stack([hue, saturation, LEVELS], axis=1)[None]  # [1, 256, 3]
+        out = cv2.cvtColor(cv2.LUT(hsv, table), cv2.COLOR_HSV2BGR)
     return np.asarray(out, np.uint8)
