@@ -10,7 +10,9 @@ from . import console
 from .datasets.opening import open_split
 from .errors import ParityError, RecipeError
 from .export.bundle import Bundle
-from .export.pipeline import STAGES, quantize_bundle, write_dlcs
+from .export.dlc_stages import write_dlcs
+from .export.quantizing_stage import quantize_bundle
+from .export.stages import STAGES
 from .recipe import QuantizationSection, Recipe, apply_override, parse_recipe
 from .runtime.backend import Precision
 from .runtime.detector import BackendName

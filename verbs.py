@@ -12,19 +12,10 @@ from . import console
 from .datasets.opening import Split, open_split
 from .errors import HexdetError, ParityError
 from .export.bundle import Bundle, versions
+from .export.dlc_stages import INT8_DLC, write_dlcs, write_targets
 from .export.lint import operator_histogram
-from .export.pipeline import (
-    INT8_DLC,
-    STAGES,
-    StageReport,
-    Step,
-    Watcher,
-    check_bundle,
-    export_bundle,
-    export_foreign,
-    write_dlcs,
-    write_targets,
-)
+from .export.pipeline import check_bundle, export_bundle, export_foreign
+from .export.stages import STAGES, StageReport, Step, Watcher
 from .quantization.report.inputs import load_report
 from .quantization.report.making import make_report
 from .quantization.report.page import save_report
@@ -388,7 +379,7 @@ def _report(
 def _show_dropped(recipe: Recipe) -> None:
     """Say which annotations were left out, once for each split.
 
-    Of classes that the recipe does not name only how many: to leave them out is its choice.
+    Classes that the recipe does not name are no fault: to leave them out is its choice.
     """
     datasets = [open_split(recipe.data, split) for split in ("train", "test")]
     for dataset in {dataset.name: dataset for dataset in datasets}.values():
@@ -397,9 +388,12 @@ def _show_dropped(recipe: Recipe) -> None:
             console.warn(f"{dataset.name}: left out {item.reason} in {item.image}: {item.detail}")
         if lost:
             console.warn(f"{dataset.name}: {len(lost)} annotations left out")
-        others = len(dataset.dropped) - len(lost)
+        others = [item.detail for item in dataset.dropped if item.reason == "unknown class"]
         if others:
-            console.say(f"{dataset.name}: {others} objects of classes that the recipe leaves out")
+            names = ", ".join(detail.partition(" (")[0] for detail in others)
+            console.say(
+                f"{dataset.name}: {len(others)} classes that the recipe leaves out: {names}"
+            )
 
 
 def _short(path: Path) -> Path:

@@ -18,7 +18,8 @@ from ..evaluation.found_again import found_again
 from ..evaluation.matches import Truths, matches_of
 from ..evaluation.running import Evaluation, evaluate
 from ..export.bundle import Bundle
-from ..export.pipeline import Watcher, export_foreign
+from ..export.pipeline import export_foreign
+from ..export.stages import Watcher
 from ..recipe import Recipe, load_recipe
 from ..runtime.backend import Backend, CpuBackend
 from ..runtime.contract import load_contract

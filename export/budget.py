@@ -18,11 +18,12 @@ from ..evaluation.graph_cost import wide_macs
 from ..quantization.advice import worst_layers
 from ..quantization.diagnosis import diagnose_bundle
 from ..recipe import QuantizationSection, Recipe
-from ..runtime.backend import graph_path
+from ..runtime.backend import GRAPHS, graph_path
 from ..runtime.contract import FILE_NAME as CONTRACT
 from .bundle import FILE_NAME as MANIFEST
 from .bundle import Bundle
-from .pipeline import FLOAT, STAGES, Watcher, quantize_bundle
+from .quantizing_stage import quantize_bundle
+from .stages import STAGES, Watcher
 
 DIAGNOSED_IMAGES = 4
 WIDE_COUNTS = (4, 8, 16)
@@ -68,7 +69,7 @@ def climb_to_budget(
     attempts: list[Attempt] = []
     with tempfile.TemporaryDirectory(prefix="hexdet-budget-") as name:
         folder = Path(name)
-        for file in (FLOAT, CONTRACT, MANIFEST):
+        for file in (GRAPHS["float"], CONTRACT, MANIFEST):
             shutil.copy(bundle.folder / file, folder / file)
         tried = recipe
         for title, change in _ways():

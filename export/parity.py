@@ -27,7 +27,7 @@ from .context_binary import ContextBackend
 from .dlc_runner.backend import DlcBackend
 from .ladder import Rung, RungSpec, climb
 from .onnx_graph import export_float
-from .pipeline import TARGET_STAGE
+from .stages import TARGET_STAGE
 from .tolerances import EMULATOR, FLOAT_GRAPH, OTHER_VERSION, QUANTIZED, SAME_LIBRARY
 
 FILE_NAME = "parity.json"

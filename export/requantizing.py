@@ -12,7 +12,8 @@ from ..recipe import Recipe
 from ..runtime.backend import graph_path
 from ..runtime.contract import load_contract
 from .bundle import Bundle
-from .pipeline import STAGES, Watcher, quantize_bundle
+from .quantizing_stage import quantize_bundle
+from .stages import STAGES, Watcher
 
 
 @contextmanager

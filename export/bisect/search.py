@@ -23,8 +23,8 @@ from ...runtime.contract import load_contract
 from ...runtime.images import normalise
 from ...runtime.targets import Target, find_target, target_of_arch
 from ...training.checkpoint import Checkpoint
+from ..dlc_stages import INT8_DLC
 from ..onnx_graph import export_float
-from ..pipeline import INT8_DLC
 from ..tolerances import FLOAT_GRAPH, ONE_LAYER, QUANTIZED
 from .case import Case, Engine, write_case
 from .deliverable_layers import context_layers, dlc_layers

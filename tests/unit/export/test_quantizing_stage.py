@@ -13,7 +13,8 @@ import pytest
 
 from hexdet.errors import DataError, RecipeError
 from hexdet.export.bundle import Bundle
-from hexdet.export.pipeline import STAGES, Watcher, check_widths, quantize_bundle
+from hexdet.export.quantizing_stage import check_widths, quantize_bundle
+from hexdet.export.stages import STAGES, Watcher
 from hexdet.recipe import QuantizationSection, Recipe, parse_recipe
 from hexdet.runtime.targets import TARGETS, find_target
 
