@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..runtime.images import list_images, read_image
+from .hashes import sha256_of_files
 from .record import Annotation, Dropped, Record
 
 
@@ -35,6 +36,14 @@ class ImageFolder:
         path = self._paths[index]
         return Record(name=path.stem, image=read_image(path), annotation=Annotation.empty())
 
+    def image_path(self, index: int) -> Path:
+        """Return the image file of `index`."""
+        return self._paths[index]
+
+    def image_name(self, index: int) -> str:
+        """Return the name of image `index`, as its record has it."""
+        return self._paths[index].stem
+
     def annotation(self, index: int) -> Annotation:
         """Return the empty truth of image `index`."""
         return Annotation.empty()
@@ -42,6 +51,6 @@ class ImageFolder:
     def fingerprint(self) -> str:
         """Return a sha256 over the names and contents of the image files."""
         digest = hashlib.sha256()
-        for path in self._paths:
-            digest.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}".encode())
+        for path, content in zip(self._paths, sha256_of_files(self._paths), strict=True):
+            digest.update(f"{path.name} {content}".encode())
         return digest.hexdigest()

@@ -8,11 +8,11 @@ from typing import Literal
 
 from ..errors import DataError
 from ..recipe import Recipe
-from ..recipe_data import DataSection, ImagesData, ScenesData
+from ..recipe_data import DataSection, FacesData, ImagesData, ScenesData
 from .faults import Faults
 from .images import ImageFolder
 from .record import Dataset
-from .scenes import Scenes
+from .scenes import Faces, Scenes
 from .voc import open_voc
 
 Split = Literal["train", "val", "test"]
@@ -31,6 +31,8 @@ def open_split(data: DataSection, split: Split, faults: Faults | None = None) ->
     """
     if isinstance(data, ScenesData):
         return Scenes(split=split, count=getattr(data, split), seed=data.seed)
+    if isinstance(data, FacesData):
+        return Faces(split=split, count=getattr(data, split), seed=data.seed)
     part = getattr(data, split)
     if not part:
         raise DataError(f"the recipe names no {split} images: set data.{split}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -20,7 +21,8 @@ class Dropped:
 
     image: str
     reason: str
-    """One of 'zero area', 'outside the image', 'unknown class', 'not finite'."""
+    """One of 'zero area', 'outside the image', 'unknown class', 'not finite'; of a file that cannot
+    be used 'missing image', 'missing annotation', 'unreadable annotation', 'class name'."""
     detail: str
 
 
@@ -78,7 +80,11 @@ class Dataset(Protocol):
     name: str
     classes: tuple[str, ...]
     """Class names without the background, in the order of the labels (label 1 first)."""
-    dropped: list[Dropped]
+
+    @property
+    def dropped(self) -> list[Dropped]:
+        """The annotations that were left out; to know them all may mean to look at every image."""
+        ...
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -130,14 +136,14 @@ class AnnotationBuilder:
         if label is None:
             self._drop("unknown class", where)
             return
-        if not np.isfinite(box).all():
+        if not all(map(math.isfinite, box)):
             self._drop("not finite", where)
             return
         if box[2] - box[0] < self.min_side_px or box[3] - box[1] < self.min_side_px:
             self._drop("zero area", where)
             return
-        x1, x2 = (float(np.clip(v, 0, self.width)) for v in (box[0], box[2]))
-        y1, y2 = (float(np.clip(v, 0, self.height)) for v in (box[1], box[3]))
+        x1, x2 = (min(max(float(v), 0.0), float(self.width)) for v in (box[0], box[2]))
+        y1, y2 = (min(max(float(v), 0.0), float(self.height)) for v in (box[1], box[3]))
         if x2 - x1 < self.min_side_px or y2 - y1 < self.min_side_px:
             self._drop("outside the image", where)
             return

@@ -48,14 +48,14 @@ def is_truncated(data: bytes) -> bool:
     if data[:3] == JPEG:
         # Before the first scan a thumbnail has an end of its own; after the true end phones append
         # what they like.
-        start = next((at for kind, at in _jpeg_segments(data) if kind == START_OF_SCAN), len(data))
+        start = next((at for kind, at in jpeg_segments(data) if kind == START_OF_SCAN), len(data))
         return data.find(b"\xff\xd9", start) < 0
     if data[:8] == PNG:
         return struct.pack(">I4s", 0, b"IEND") not in data
     return False
 
 
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
     """Yield kind and position of each marker up to the first scan (ITU-T T.81, B.1.1)."""
     position = 2
     while position + 4 <= len(data) and data[position] == 0xFF:
@@ -72,7 +72,7 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    for kind, at in _jpeg_segments(data):
+    for kind, at in jpeg_segments(data):
         if kind in START_OF_FRAME:  # marker, length, precision, height, width
             height, width = struct.unpack_from(">HH", data, at + 5)
             return width, height

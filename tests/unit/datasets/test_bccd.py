@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from hexdet.datasets.annotated_files import AnnotatedFiles
+from hexdet.datasets.faults import Faults
 from hexdet.datasets.opening import open_split
-from hexdet.datasets.voc import VocDataset
+from hexdet.datasets.voc import open_voc
 from hexdet.recipe import load_recipe
+from hexdet.recipe_data import VocData
 
 pytestmark = pytest.mark.bccd
 
@@ -30,10 +33,11 @@ def folder() -> Path:
 
 
 @pytest.fixture(scope="module")
-def splits(folder: Path) -> dict[str, VocDataset]:
+def splits(folder: Path) -> dict[str, AnnotatedFiles]:
     """Every split, opened once."""
+    data = VocData(format="voc", folder=str(folder), classes=CLASSES)
     return {
-        split: VocDataset(folder, split=split, classes=CLASSES)
+        split: open_voc(data, folder, split, Faults())
         for split in ("train", "val", "trainval", "test")
     }
 
@@ -41,11 +45,11 @@ def splits(folder: Path) -> dict[str, VocDataset]:
 @pytest.mark.parametrize(
     ("split", "images"), [("train", 205), ("val", 87), ("trainval", 292), ("test", 72)]
 )
-def test_images_of_each_split(split: str, images: int, splits: dict[str, VocDataset]) -> None:
+def test_images_of_each_split(split: str, images: int, splits: dict[str, AnnotatedFiles]) -> None:
     assert len(splits[split]) == images
 
 
-def test_no_image_is_in_two_splits(splits: dict[str, VocDataset]) -> None:
+def test_no_image_is_in_two_splits(splits: dict[str, AnnotatedFiles]) -> None:
     parts = {
         split: {dataset.image_path(index).stem for index in range(len(dataset))}
         for split, dataset in splits.items()
@@ -56,7 +60,7 @@ def test_no_image_is_in_two_splits(splits: dict[str, VocDataset]) -> None:
 
 
 def test_the_two_boxes_of_zero_area_are_dropped_and_listed(
-    splits: dict[str, VocDataset],
+    splits: dict[str, AnnotatedFiles],
 ) -> None:
     dropped = [d for split in ("train", "val", "test") for d in splits[split].dropped]
     assert sorted((d.image, d.reason) for d in dropped) == [
@@ -65,7 +69,7 @@ def test_the_two_boxes_of_zero_area_are_dropped_and_listed(
     ]
 
 
-def test_objects_of_each_class(splits: dict[str, VocDataset]) -> None:
+def test_objects_of_each_class(splits: dict[str, AnnotatedFiles]) -> None:
     counts: Counter[str] = Counter()
     for split in ("train", "val", "test"):
         dataset = splits[split]

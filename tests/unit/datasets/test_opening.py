@@ -11,6 +11,7 @@ import pytest
 from hexdet.datasets.opening import open_calibration, open_split
 from hexdet.errors import DataError
 from hexdet.recipe import load_recipe
+from hexdet.recipe_data import FacesData
 
 
 def test_calibration_takes_the_training_split_unless_told() -> None:
@@ -30,3 +31,8 @@ def test_calibration_takes_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     dataset = open_calibration(recipe)
     assert [dataset[i].name for i in range(len(dataset))] == ["a"]
     assert dataset.classes == ("head",)
+
+
+def test_the_rendered_faces_are_opened() -> None:
+    dataset = open_split(FacesData(format="faces", test=2), "test")
+    assert (len(dataset), dataset.classes) == (2, ("face", "partial"))

@@ -11,9 +11,12 @@ import cv2
 import numpy as np
 import pytest
 
+from hexdet.datasets.annotated_files import AnnotatedFiles
+from hexdet.datasets.faults import Faults
 from hexdet.datasets.record import Dropped
-from hexdet.datasets.voc import VocDataset
+from hexdet.datasets.voc import open_voc
 from hexdet.errors import DataError
+from hexdet.recipe_data import VocData
 
 CLASSES = ("head", "person")
 WIDTH, HEIGHT = 60, 40
@@ -32,6 +35,13 @@ def obj(
 def xml_of(objects: Sequence[str], width: object = WIDTH, height: object = HEIGHT) -> str:
     size = f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>"
     return f"<annotation><filename>x</filename>{size}{''.join(objects)}</annotation>"
+
+
+def voc_of(
+    folder: Path, *, split: str, classes: tuple[str, ...] = CLASSES, address: str = ""
+) -> AnnotatedFiles:
+    data = VocData(format="voc", folder=str(folder), classes=classes, address=address)
+    return open_voc(data, folder, split, Faults())
 
 
 class Layout:
@@ -58,8 +68,8 @@ class Layout:
         with self.split().open("a") as stream:
             stream.write(f"{name}\n")
 
-    def open(self, split: str = "train") -> VocDataset:
-        return VocDataset(self.folder, split=split, classes=CLASSES)
+    def open(self, split: str = "train") -> AnnotatedFiles:
+        return voc_of(self.folder, split=split, classes=CLASSES)
 
 
 @pytest.fixture
@@ -179,7 +189,7 @@ def test_a_split_with_a_second_column_and_empty_lines_is_read(voc: Layout) -> No
 def test_a_missing_folder_is_refused_with_address_and_layout(tmp_path: Path) -> None:
     folder = tmp_path / "nowhere"
     with pytest.raises(DataError, match=re.escape(str(folder))) as caught:
-        VocDataset(folder, split="train", classes=CLASSES, address="https://example.org/cells")
+        voc_of(folder, split="train", classes=CLASSES, address="https://example.org/cells")
     for words in (
         "https://example.org/cells",
         "HEXDET_DATA",
@@ -192,7 +202,7 @@ def test_a_missing_folder_is_refused_with_address_and_layout(tmp_path: Path) -> 
 
 def test_a_missing_folder_without_an_address_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="HEXDET_DATA") as caught:
-        VocDataset(tmp_path, split="train", classes=CLASSES)
+        voc_of(tmp_path, split="train", classes=CLASSES)
     assert "get it from" not in str(caught.value)
 
 
@@ -315,15 +325,15 @@ def test_the_fingerprint_changes_with_the_images(voc: Layout) -> None:
 def test_all_needs_no_list(tmp_path: Path) -> None:
     layout = Layout(tmp_path / "voc")
     with pytest.raises(DataError, match="no annotation in"):
-        VocDataset(layout.folder, split="all", classes=CLASSES)
+        voc_of(layout.folder, split="all", classes=CLASSES)
     for name in ("b", "a"):
         cv2.imwrite(str(layout.image(name)), np.zeros((HEIGHT, WIDTH, 3), np.uint8))
         layout.xml(name).write_text(xml_of([obj((1, 1, 9, 9))]))
     shutil.rmtree(layout.folder / "ImageSets")
-    everything = VocDataset(layout.folder, split="all", classes=CLASSES)
+    everything = voc_of(layout.folder, split="all", classes=CLASSES)
     assert [everything[i].name for i in range(2)] == ["a", "b"]
     with pytest.raises(DataError, match="known: all"):
-        VocDataset(layout.folder, split="test", classes=CLASSES)
+        voc_of(layout.folder, split="test", classes=CLASSES)
 
 
 def test_a_list_called_all_is_read(tmp_path: Path) -> None:
@@ -332,4 +342,4 @@ def test_a_list_called_all_is_read(tmp_path: Path) -> None:
         cv2.imwrite(str(layout.image(name)), np.zeros((HEIGHT, WIDTH, 3), np.uint8))
         layout.xml(name).write_text(xml_of([]))
     layout.split("all").write_text("b\n")
-    assert len(VocDataset(layout.folder, split="all", classes=CLASSES)) == 1
+    assert len(voc_of(layout.folder, split="all", classes=CLASSES)) == 1
