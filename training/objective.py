@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ..recipe_training import TrainingSection
-from ..runtime.contract import DetectorContract
+from ..runtime.contract import LANDMARK_VALUES, DetectorContract
+from .landmark_loss import landmark_loss
 from .losses import box_loss, flatten, focal_loss
 
 
@@ -17,11 +18,14 @@ class Losses:
 
     score: Tensor
     box: Tensor
+    landmark: Tensor | None = None
+    """None of a network that gives no landmarks."""
 
     @property
     def total(self) -> Tensor:
         """Return the sum that is lowered."""
-        return self.score + self.box
+        boxes_and_scores = self.score + self.box
+        return boxes_and_scores if self.landmark is None else boxes_and_scores + self.landmark
 
 
 class Objective:
@@ -32,12 +36,13 @@ class Objective:
         self._section = section
 
     def __call__(
-        self, outputs: tuple[list[Tensor], list[Tensor]], labels: Tensor, targets: Tensor
+        self, outputs: tuple[list[Tensor], ...], labels: Tensor, targets: Tensor
     ) -> Losses:
         """Return the losses.
 
         outputs: raw scores and deltas of every level, as the network's `forward` gives them.
-        labels: int64 [n, anchors], -1 for no loss. targets: deltas float32 [n, anchors, 4].
+        labels: int64 [n, anchors], -1 for no loss. targets: deltas float32 [n, anchors, 4], or
+        [n, anchors, 14] with those of the landmarks behind.
         """
         section = self._section
         scores = flatten(outputs[0], self._contract.scores_per_anchor).float().flatten(0, 1)
@@ -45,5 +50,11 @@ class Objective:
         labels = labels.flatten()
         positives = (labels > 0).sum().clamp(min=1)
         on_scores = focal_loss(scores, labels, gamma=section.focal_gamma, alpha=section.focal_alpha)
-        on_deltas = box_loss(deltas, targets.flatten(0, 1), labels) * section.box_weight
-        return Losses(score=on_scores / positives, box=on_deltas / positives)
+        targets = targets.flatten(0, 1)
+        on_deltas = box_loss(deltas, targets[:, :4], labels) * section.box_weight
+        landmark = None
+        if self._contract.has_landmarks:
+            points = flatten(outputs[2], LANDMARK_VALUES).float().flatten(0, 1)
+            on_points = landmark_loss(points, targets[:, 4:], labels)
+            landmark = on_points * section.landmark_weight / positives
+        return Losses(score=on_scores / positives, box=on_deltas / positives, landmark=landmark)
