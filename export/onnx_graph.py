@@ -31,9 +31,8 @@ class _Deployed(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        scores, deltas = self.network(image)
         # [n, c, h, w] -> [n, h, w, c]
-        return [v.permute(0, 2, 3, 1) for v in (*scores, *deltas)]
+        return [v.permute(0, 2, 3, 1) for kind in self.network(image) for v in kind]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,9 +26,7 @@ class TorchBackend(Backend):
     def run(self, pixels: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[np.float32]]:
         """Return the raw outputs, NHWC float32, for pixels uint8 [1, h, w, 3]."""
         image = torch.from_numpy(normalise(pixels, self._contract.input)).to(self._device)
-        scores, deltas = self._network(image)
-        levels = self._contract.levels
-        named = {level.scores: s for level, s in zip(levels, scores, strict=True)}
-        named |= {level.boxes: d for level, d in zip(levels, deltas, strict=True)}
+        flat = [output for kind in self._network(image) for output in kind]
+        named = dict(zip(self._contract.output_shapes(), flat, strict=True))
         # [1, channels, h, w] -> [1, h, w, channels]
         return {k: v.permute(0, 2, 3, 1).contiguous().cpu().numpy() for k, v in named.items()}

@@ -17,6 +17,8 @@ def contract_of(recipe: Recipe) -> DetectorContract:
     """
     section = recipe.network
     grids = _grids(section)
+    network = NETWORKS.get(section.name)
+    with_landmarks = network is not None and network.gives_landmarks
     levels = tuple(
         Level(
             stride=grid.stride,
@@ -25,6 +27,7 @@ def contract_of(recipe: Recipe) -> DetectorContract:
             anchors=anchors,
             scores=f"scores_{grid.stride}",
             boxes=f"boxes_{grid.stride}",
+            landmarks=f"landmarks_{grid.stride}" if with_landmarks else None,
         )
         for grid, anchors in zip(grids, section.anchors, strict=True)
     )

@@ -144,9 +144,9 @@ def _run(
 
 
 def mix(contract: DetectorContract, *, scores: Outputs, boxes: Outputs) -> dict[str, Any]:
-    """Return the score outputs of one run and the box outputs of another, by name."""
+    """Return the score outputs of one run and the others, boxes and landmarks, of another."""
     mixed = {level.scores: scores[level.scores] for level in contract.levels}
-    return mixed | {level.boxes: boxes[level.boxes] for level in contract.levels}
+    return {name: boxes[name] for name in contract.output_shapes()} | mixed
 
 
 def _dequantized(detector: Detector, outputs: Outputs) -> Outputs:

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
+from ...runtime.contract import LANDMARK_VALUES
 from .layers import ConvBlock
 
 
@@ -46,13 +47,14 @@ class SSD(nn.Module):
     strides: of the levels, finest first; of coarser ones, if `cells` gives more, the input over
     the cells is the stride. fewest_levels: that it can be built with; all where None.
     own: the variant that is built unless another is asked for. adjustable: which fields of the
-    variant may be another than its own.
+    variant may be another than its own. gives_landmarks: whether it has heads of a third kind.
     """
 
     strides: ClassVar[tuple[int, ...]]
     fewest_levels: ClassVar[int | None] = None
     own: ClassVar[Variant] = Variant()
     adjustable: ClassVar[tuple[str, ...]] = ()
+    gives_landmarks: ClassVar[bool] = False
 
     def __init__(self, spec: HeadSpec, variant: Variant | None = None) -> None:
         super().__init__()
@@ -62,6 +64,9 @@ class SSD(nn.Module):
         levels = list(zip(channels, spec.anchors, strict=True))
         self.score_heads = nn.ModuleList(self.make_head(c, n * spec.scores) for c, n in levels)
         self.box_heads = nn.ModuleList(self.make_head(c, n * 4) for c, n in levels)
+        self.landmark_heads = nn.ModuleList(
+            self.make_head(c, n * LANDMARK_VALUES) for c, n in levels if self.gives_landmarks
+        )
         set_activation(self, self.variant.relu)
         initialise(self)
         for head in self.score_heads:
@@ -80,16 +85,18 @@ class SSD(nn.Module):
         """Return the head of one level, ending in a convolution with a bias."""
         raise NotImplementedError
 
-    def forward(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    def forward(self, image: Tensor) -> tuple[list[Tensor], ...]:
         """Return raw scores and deltas per level from a normalised image, float32 [n, 3, h, w].
 
         scores: [n, anchors * classes, rows, columns] a level; the channels of one anchor are
             adjacent. deltas: [n, anchors * 4, rows, columns], (dx, dy, dw, dh) an anchor.
+        landmarks, only where it gives them: [n, anchors * 10, rows, columns], (dx, dy) a point.
         """
         maps: list[Tensor] = self.features(image)
-        scores = [head(m) for head, m in zip(self.score_heads, maps, strict=True)]
-        deltas = [head(m) for head, m in zip(self.box_heads, maps, strict=True)]
-        return scores, deltas
+        kinds = [self.score_heads, self.box_heads]
+        if self.gives_landmarks:
+            kinds.append(self.landmark_heads)
+        return tuple([head(m) for head, m in zip(heads, maps, strict=True)] for heads in kinds)
 
 
 def set_activation(module: nn.Module, relu: Literal["relu6", "relu"]) -> None:
