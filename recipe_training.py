@@ -109,12 +109,20 @@ class TrainingSection(Section):
     box_weight: float = Field(1.0, gt=0)
     landmark_weight: float = Field(0.5, gt=0)
     """Of a network that gives landmarks, where they are known."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """auto: bfloat16 where the GPU or the CPU (AVX512-BF16, AMX) multiplies it natively."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """auto: bfloat16 where the GPU or the CPU (AVX512-BF16, AMX) multiplies it natively, float16
+    with a scaled loss on a GPU that does not."""
     seed: int = 0
     workers: int = Field(1, ge=0)
+    """Processes that load and augment, for each process that trains."""
+    cache_mib: int = Field(1024, ge=0)
+    """Memory, in MiB a machine, in which decoded images stay for the next epoch; 0 for none."""
     validate_every: int = Field(10, ge=1)
     """In epochs."""
+    patience: int = Field(0, ge=0)
+    """Stop after so many validations in a row without a better one; 0 for never."""
+    save_every: int = Field(0, ge=0)
+    """Save what can be resumed within an epoch, too, after so many steps; 0 for its end only."""
     augment: AugmentSection = AugmentSection()
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -27,13 +28,28 @@ class Losses:
         boxes_and_scores = self.score + self.box
         return boxes_and_scores if self.landmark is None else boxes_and_scores + self.landmark
 
+    def parts(self) -> dict[str, Tensor]:
+        """Return what there is of them, by name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
 
 class Objective:
     """The recipe's losses, on what the network gives for a batch and what it should have given."""
 
-    def __init__(self, contract: DetectorContract, section: TrainingSection) -> None:
+    def __init__(
+        self,
+        contract: DetectorContract,
+        section: TrainingSection,
+        total: Callable[[Tensor], Tensor] = lambda value: value,
+    ) -> None:
+        """Choose the losses; total: the sum of a number over all processes of the training.
+
+        Every process divides by the count of the whole batch, so that the sum of their losses is
+        that of one process.
+        """
         self._contract = contract
         self._section = section
+        self._total = total
 
     def __call__(
         self, outputs: tuple[list[Tensor], ...], labels: Tensor, targets: Tensor
@@ -48,7 +64,7 @@ class Objective:
         scores = flatten(outputs[0], self._contract.scores_per_anchor).float().flatten(0, 1)
         deltas = flatten(outputs[1], 4).float().flatten(0, 1)
         labels = labels.flatten()
-        positives = (labels > 0).sum().clamp(min=1)
+        positives = self._total((labels > 0).sum()).clamp(min=1)
         on_scores = focal_loss(scores, labels, gamma=section.focal_gamma, alpha=section.focal_alpha)
         targets = targets.flatten(0, 1)
         on_deltas = box_loss(deltas, targets[:, :4], labels) * section.box_weight
