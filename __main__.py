@@ -19,6 +19,7 @@ from .options import (
     BundleFolder,
     Limit,
     Overrides,
+    PlaceChoice,
     PrecisionChoice,
     RecipeName,
     SaveChoice,
@@ -271,7 +272,9 @@ def detect(
         list[SaveChoice] | None,
         typer.Option(help="Repeatable; else what suits the source, of a live one nothing."),
     ] = None,
-    backend: Annotated[BackendChoice, typer.Option()] = BackendChoice.cpu,
+    backend: Annotated[
+        PlaceChoice, typer.Option(help="auto: a Snapdragon board's own DSP, else the CPU.")
+    ] = PlaceChoice.auto,
     precision: Annotated[PrecisionChoice, typer.Option()] = PrecisionChoice.int8,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Of the network on the CPU; else all cores but one.")

@@ -35,7 +35,7 @@ class Wishes:
 
     output: Path
     save: Sequence[Kind] = ()
-    backend: BackendName = "cpu"
+    backend: BackendName = "auto"
     precision: Precision = "int8"
     threads: int | None = None
     score: float | None = None

@@ -17,6 +17,14 @@ class BackendChoice(StrEnum):
     htp = "htp"
 
 
+class PlaceChoice(StrEnum):
+    """What runs the network, or `auto`: a board's own DSP where there is one, else the CPU."""
+
+    auto = "auto"
+    cpu = "cpu"
+    htp = "htp"
+
+
 class PrecisionChoice(StrEnum):
     """Which graph of the bundle runs."""
 

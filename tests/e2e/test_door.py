@@ -15,6 +15,7 @@ import pytest
 
 from hexdet.datasets.scenes import Scenes
 from hexdet.runtime.files import sha256_of
+from hexdet.runtime.htp import dsp_is_here
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -120,6 +121,19 @@ def test_detect_on_the_emulator_finds_what_the_cpu_finds(
         )  # fmt: skip
         counts.append(len(json.loads(result.stdout)["images"][0]["detections"]))
     assert abs(counts[0] - counts[1]) <= 1
+
+
+@pytest.mark.skipif(dsp_is_here(), reason="here `auto` is the DSP")
+def test_without_a_dsp_detect_runs_on_the_cpu_unasked(
+    hexdet_cli: Run, heads: Path, photo: Path, tmp_path: Path
+) -> None:
+    found = []
+    for number, options in enumerate(([], ["--backend", "auto"], ["--backend", "cpu"])):
+        place = tmp_path / str(number)
+        result = hexdet_cli("detect", heads, photo, "--out", place, "--json", *options)
+        found.append(json.loads(result.stdout.replace(str(place), "OUT")))
+    assert found[0] == found[1] == found[2]
+    assert "CPU" in found[0]["backend"]
 
 
 def test_a_damaged_image_in_a_folder_is_named_and_skipped(
