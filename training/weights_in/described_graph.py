@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from dataclasses import dataclass
@@ -62,7 +63,8 @@ def read_described_graph(path: Path) -> DescribedGraph:
     except ValueError as error:
         raise ArtifactError(f"{beside} is no readable JSON: {error}") from error
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # From memory: numpy leaves a file open that it cannot read.
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             weights = {name: np.asarray(arrays[name], np.float32) for name in arrays.files}
     except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
         raise ArtifactError(f"{path} is no readable .npz of plain arrays: {error}") from error

@@ -87,5 +87,6 @@ def measure(
 def _statistics(block: ConvBlock) -> tuple[nn.BatchNorm2d, Tensor, Tensor]:
     norm = block.norm
     assert isinstance(norm, nn.BatchNorm2d)
-    assert norm.running_mean is not None and norm.running_var is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     return norm, norm.running_mean, norm.running_var
