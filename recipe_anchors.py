@@ -74,10 +74,37 @@ def _mobilenet_caffe() -> list[list[tuple[float, float]]]:
     return [first, *(default_boxes(scales[k], scales[k + 1], [2, 3]) for k in range(1, 6))]
 
 
+def _ssd300() -> list[list[tuple[float, float]]]:
+    """Give those of SSD300 on VOC: 0.1 on conv4_3, then 0.2 to 0.88 (the published code's steps).
+
+    The paper spreads 0.2 to 0.9 over the five further levels; its code rounds the step to 0.17.
+    """
+    scales = [0.1, 0.2, 0.37, 0.54, 0.71, 0.88, 1.05]
+    return _by_scales(scales, [[2], [2, 3], [2, 3], [2, 3], [2], [2]])
+
+
+def _ssd512() -> list[list[tuple[float, float]]]:
+    """Give those of SSD512 on VOC: 0.07 on conv4_3, then 0.15 to 0.9 by steps of 0.15."""
+    scales = [0.07, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.05]
+    return _by_scales(scales, [[2], [2, 3], [2, 3], [2, 3], [2, 3], [2], [2]])
+
+
+def _by_scales(
+    scales: Sequence[float], ratios: Sequence[Sequence[float]]
+) -> list[list[tuple[float, float]]]:
+    """Give the default boxes of every level; `scales` has one more than there are levels."""
+    return [
+        default_boxes(smaller, larger, level)
+        for smaller, larger, level in zip(scales, scales[1:], ratios, strict=False)
+    ]
+
+
 PUBLISHED: dict[str, Callable[[], list[list[tuple[float, float]]]]] = {
     "mb2_ssd_lite_f38": _f38,
     "mb2_ssd_lite_f38_relu": _f38,
     "mb2_ssd_lite_f38_tiny": _f38,
     "mb1_ssd": _mobilenet_caffe,
+    "ssd300_vgg16": _ssd300,
+    "ssd512_vgg16": _ssd512,
 }
 """By network, for every level (width, height) as shares of the input's width and height."""

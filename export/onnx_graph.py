@@ -19,7 +19,6 @@ from ..quantization.cpu_session import cpu_session
 from ..quantization.difference import relative_difference
 from ..runtime.contract import DetectorContract
 from ..training.networks import SSD
-from ..training.networks.layers import fold_batch_norms
 from .tolerances import FLOAT_GRAPH
 
 
@@ -49,7 +48,7 @@ def export_float(network: SSD, contract: DetectorContract, opset: int) -> FloatG
     Raises ToolError where the simplifier cannot vouch for its result.
     """
     folded = copy.deepcopy(network).eval().cpu()
-    fold_batch_norms(folded)
+    folded.fold()
     example = torch.zeros(1, 3, contract.input.height, contract.input.width)
     stream = io.BytesIO()
     with warnings.catch_warnings():

@@ -6,15 +6,20 @@ from dataclasses import asdict, dataclass, replace
 
 from ...errors import RecipeError
 from ...recipe_training import NetworkSection
+from .face_landmarks import FaceLandmarks
 from .mobilenet_v1_ssd import Mb1Ssd
 from .ssd import SSD, HeadSpec, Variant
 from .ssd_lite import Mb2SsdLiteF38, Mb2SsdLiteF38Relu, Mb2SsdLiteF38Tiny
+from .vgg16_ssd import Ssd300Vgg16, Ssd512Vgg16
 
 NETWORKS: dict[str, type[SSD]] = {
     "mb2_ssd_lite_f38": Mb2SsdLiteF38,
     "mb2_ssd_lite_f38_relu": Mb2SsdLiteF38Relu,
     "mb2_ssd_lite_f38_tiny": Mb2SsdLiteF38Tiny,
     "mb1_ssd": Mb1Ssd,
+    "face_landmarks": FaceLandmarks,
+    "ssd300_vgg16": Ssd300Vgg16,
+    "ssd512_vgg16": Ssd512Vgg16,
 }
 
 

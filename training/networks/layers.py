@@ -1,4 +1,4 @@
-"""The building blocks of the MobileNets: convolution + norm + ReLU6, inverted residual."""
+"""The building blocks: convolution + norm + ReLU6, inverted residual, layers with taps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 class ConvBlock(nn.Module):
-    """Convolution without bias, batch norm, and ReLU6 where `activate` is set."""
+    """Convolution, batch norm, and ReLU6 where `activate` is set; a bias where no norm follows.
+
+    padding: half the kernel where None, so that stride 1 keeps the size.
+    """
 
     def __init__(
         self,
@@ -18,14 +21,24 @@ class ConvBlock(nn.Module):
         *,
         kernel: int,
         stride: int = 1,
+        padding: int | None = None,
+        dilation: int = 1,
         groups: int = 1,
+        normalise: bool = True,
         activate: bool = True,
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(
-            inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False
+            inputs,
+            outputs,
+            kernel,
+            stride,
+            padding=kernel // 2 if padding is None else padding,
+            dilation=dilation,
+            groups=groups,
+            bias=not normalise,
         )
-        self.norm: nn.Module = nn.BatchNorm2d(outputs)
+        self.norm: nn.Module = nn.BatchNorm2d(outputs) if normalise else nn.Identity()
         self.act: nn.Module = nn.ReLU6(inplace=True) if activate else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -66,10 +79,14 @@ class InvertedResidual(nn.Module):
 
 
 class TappedSequence(nn.Sequential):
-    """Layers one after the other, some of whose outputs are handed out."""
+    """Layers one after the other, some of whose outputs are handed out.
+
+    taps: names of those layers, in their order; what lies behind the last is left out.
+    """
 
     def __init__(self, layers: OrderedDict[str, nn.Module], taps: tuple[str, ...]) -> None:
-        super().__init__(layers)
+        needed = list(layers.items())[: list(layers).index(taps[-1]) + 1]
+        super().__init__(OrderedDict(needed))
         self.taps = taps
 
     def forward(self, x: Tensor) -> list[Tensor]:  # type: ignore[override]

@@ -69,8 +69,6 @@ class Mb1Ssd(SSD):
             layers[name] = ConvBlock(hidden, outputs, kernel=3, stride=2)
             channels.append(outputs)
             inputs = outputs
-        while next(reversed(layers)) != taps[-1]:
-            layers.popitem()
         return TappedSequence(layers, taps), channels
 
     def make_head(self, channels: int, outputs: int) -> nn.Module:

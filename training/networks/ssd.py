@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 
 from ...runtime.contract import LANDMARK_VALUES
-from .layers import ConvBlock
+from .layers import ConvBlock, fold_batch_norms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +76,10 @@ class SSD(nn.Module):
     def cells(cls, side: int) -> tuple[int, ...]:
         """Return how many cells each level has along a side of the input, in pixels."""
         return tuple(-(-side // stride) for stride in cls.strides)  # padding 1 rounds up
+
+    def fold(self) -> None:
+        """Make the network, in evaluation mode, the one that is deployed: batch norms folded."""
+        fold_batch_norms(self)
 
     def make_features(self) -> tuple[nn.Module, list[int]]:
         """Return the module that gives the `level_count` feature maps, and their channels."""
