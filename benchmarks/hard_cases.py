@@ -12,10 +12,10 @@ from pathlib import Path
 
 from ..datasets.opening import data_root, open_split
 from ..datasets.record import Dataset
-from ..evaluation.area_precision import area_precision
-from ..evaluation.coco import compare
+from ..evaluation.average_precision import area_under
+from ..evaluation.curves import rank
 from ..evaluation.found_again import found_again
-from ..evaluation.matches import Truths, matches_of
+from ..evaluation.matching import match
 from ..evaluation.running import Evaluation, evaluate
 from ..export.bundle import Bundle
 from ..export.pipeline import export_foreign
@@ -37,9 +37,9 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """One form of the person detector. area_ap50: VOC's, ap50: COCO's; drop: points of area_ap50.
+    """One form of the person detector. ap50: COCO's; area_ap50: the area under the same curve.
 
-    drop is against float, None for float itself.
+    drop: points of area_ap50 against float, None for float itself.
     """
 
     backend: str
@@ -80,7 +80,7 @@ def measure_persons(
     runs = _run_all(bundle, recipe, dataset, recipe.evaluation.score, limit, progress)
     scores: list[Score] = []
     for run in runs:
-        area = _area_ap50(run, dataset, recipe.evaluation.max_detections)
+        area = _area_ap50(run, recipe.evaluation.max_detections)
         scores.append(
             Score(
                 backend=run.backend,
@@ -169,6 +169,5 @@ def _run_all(
     return runs
 
 
-def _area_ap50(run: Evaluation, dataset: Dataset, max_detections: int) -> float:
-    evaluation = compare(run.truths, run.detections, dataset.classes, max_detections)
-    return area_precision(matches_of(evaluation, Truths.of(run.truths), run.detections), label=1)
+def _area_ap50(run: Evaluation, max_detections: int) -> float:
+    return area_under(rank(match(run.truths, run.detections, max_detections), label=1))

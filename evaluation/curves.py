@@ -1,4 +1,4 @@
-"""Precision over recall of one class, for many weightings of the images at once.
+"""The ranking of one class, and its precision for many weightings of the images at once.
 
 COCO's average precision is a function of four columns: the score of every detection, whether it
 is a hit, its image, and the number of objects in every image. Images that count several times, or
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .matches import Bools, Ints, Matches
+from .matches import NOTHING, Bools, Float, Ints, Matches
 
 RECALLS = np.linspace(0.0, 1.0, 101)
 """Where COCO reads the precision off (pycocotools, `Params.recThrs`)."""
@@ -25,17 +25,28 @@ Double = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ranking:
-    """The hits of one class at one IoU by falling score, and what lies between them.
+    """The hits and false alarms of one class at one IoU by falling score: every curve is in it.
 
-    objects: int64 [images]. hits: int64 [hits], the image of each. alarms: int64 [false alarms],
-    the image of each with a score above that of the last hit; those below change no precision
-    that counts. starts: int64 [hits], how many of `alarms` come before each hit.
+    objects: int64 [images]. hits, alarms: int64, the image of each. starts: int64 [hits], how many
+    of `alarms` come before each hit. hit_scores, alarm_scores: float32, of each.
     """
 
     objects: Ints
     hits: Ints
     alarms: Ints
     starts: Ints
+    hit_scores: Float
+    alarm_scores: Float
+
+    @property
+    def images(self) -> int:
+        """Return the number of images."""
+        return len(self.objects)
+
+    @property
+    def total(self) -> int:
+        """Return the number of objects."""
+        return int(self.objects.sum())
 
 
 def rank(
@@ -53,24 +64,25 @@ def rank(
     """
     known = matches.truths
     counted = known.counted & (known.label == label)
-    hit = matches.hit(iou_index) & (matches.label == label)
-    alarm = matches.false_alarm(iou_index) & (matches.label == label)
+    order = matches.by_score(label)
+    order = order[~matches.void[iou_index, order]]
+    truth_of = matches.truth_of[iou_index, order]
+    is_hit = truth_of != NOTHING
+    keep = np.ones(len(order), np.bool_)
     if truths is not None:
         counted = counted & truths
-        hit = hit & truths[matches.truth_of[iou_index]]
+        keep[is_hit] = truths[truth_of[is_hit]]
     if found is not None:
-        alarm = alarm & found
-    # Stable, so that of equal scores the earlier image comes first, as in pycocotools.
-    order = np.argsort(-matches.score, kind="stable")
-    order = order[hit[order] | alarm[order]]
-    is_hit = hit[order]
-    starts = np.cumsum(~is_hit)[is_hit]
-    before_last = int(starts[-1]) if len(starts) else 0
+        keep[~is_hit] = found[order[~is_hit]]
+    order, is_hit = order[keep], is_hit[keep]
+    hits, alarms = order[is_hit], order[~is_hit]
     return Ranking(
         objects=np.bincount(known.image[counted], minlength=known.images).astype(np.int64),
-        hits=matches.image[order[is_hit]],
-        alarms=matches.image[order[~is_hit][:before_last]],
-        starts=starts.astype(np.int64),
+        hits=matches.image[hits],
+        alarms=matches.image[alarms],
+        starts=np.cumsum(~is_hit)[is_hit].astype(np.int64),
+        hit_scores=matches.score[hits],
+        alarm_scores=matches.score[alarms],
     )
 
 
@@ -83,12 +95,17 @@ def precisions(ranking: Ranking, weights: Double) -> Double:
     """
     count = weights.shape[1]
     curves = np.zeros((count, len(RECALLS)))
-    rows = max(len(ranking.hits), len(ranking.alarms), 1)
+    rows = max(len(ranking.hits), len(_before_last_hit(ranking)), 1)
     step = max(1, BLOCK_VALUES // rows)
     for first in range(0, count, step):
         chosen = slice(first, first + step)
         curves[chosen] = _block(ranking, np.ascontiguousarray(weights[:, chosen]))
     return curves
+
+
+def _before_last_hit(ranking: Ranking) -> Ints:
+    """Return the images of the false alarms that some precision counts."""
+    return ranking.alarms[: int(ranking.starts[-1]) if len(ranking.starts) else 0]
 
 
 def _block(ranking: Ranking, weights: Double) -> Double:
@@ -99,8 +116,9 @@ def _block(ranking: Ranking, weights: Double) -> Double:
         return curves
     hits = np.cumsum(weights[ranking.hits], axis=0)  # [hits, weightings]
     alarms = np.zeros_like(hits)
-    if len(ranking.alarms):
-        summed = np.cumsum(weights[ranking.alarms], axis=0)
+    above = _before_last_hit(ranking)
+    if len(above):
+        summed = np.cumsum(weights[above], axis=0)
         some = ranking.starts > 0
         alarms[some] = summed[ranking.starts[some] - 1]
     # A leading hit whose image does not count has neither hits nor, perhaps, alarms above it.

@@ -1,13 +1,14 @@
-"""Which detection found which object: the flat columns behind breakdowns, intervals and flips."""
+"""Which detection found which object: the flat columns behind every score, breakdown and flip."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from pycocotools.cocoeval import COCOeval
 
 from ..datasets.record import Annotation
 from ..runtime.detections import Detections
@@ -46,24 +47,77 @@ class Truths:
             counted=~np.concatenate([np.zeros(0, np.bool_), *(t.ignore for t in truths)]),
         )
 
+    def objects(self, label: int) -> int:
+        """Return how many objects of a class count."""
+        return int((self.counted & (self.label == label)).sum())
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Matches:
-    """What one detector found on those images, and which object each detection found.
+class Found:
+    """The detections of some images, one after the other, image by image.
 
-    ious: the T thresholds. image, label, score, boxes: one a detection, image by image, as in
-    `Truths`. truth_of: int64 [T, detections], position of the object in `truths`, NOTHING for a
-    false alarm. void: bool [T, detections], neither hit nor false alarm: it lies on an ignored
-    box, or beyond the most detections that are scored. A detection takes the free object of its
-    class that it overlaps most, those with higher scores first, as COCO defines it.
+    image, label: int64 [detections], as in `Truths`. score: float32 [detections]. boxes: float32
+    [detections, 4], corners in pixels of the image.
     """
 
-    truths: Truths
-    ious: npt.NDArray[np.float64]
     image: Ints
     label: Ints
     score: Float
     boxes: Float
+
+    @classmethod
+    def of(cls, found: Sequence[Detections]) -> Found:
+        """Put the detections of some images one after the other."""
+        counts = [len(d) for d in found]
+        return Found(
+            image=np.repeat(np.arange(len(found)), counts).astype(np.int64),
+            label=np.concatenate([np.zeros(0, np.int64), *(d.labels for d in found)]),
+            score=np.concatenate([np.zeros(0, np.float32), *(d.scores for d in found)]),
+            boxes=np.concatenate([np.zeros((0, 4), np.float32), *(d.boxes for d in found)]),
+        )
+
+    def by_score(self, label: int) -> Ints:
+        """Return the positions of a class's detections, highest score first.
+
+        Of equal scores the earlier image comes first, then the earlier detection: the stable order
+        of pycocotools and of the VOC development kit.
+        """
+        order, labels = self._ordered
+        return order[slice(*np.searchsorted(labels, [label, label + 1]))]
+
+    @cached_property
+    def places(self) -> Ints:
+        """Return each detection's place by score in its image and class, from 0, int64 [n]."""
+        order = np.lexsort((-self.score, self.scene))
+        scene = self.scene[order]
+        places = np.empty(len(order), np.int64)
+        places[order] = np.arange(len(order)) - np.searchsorted(scene, scene)
+        return places
+
+    @cached_property
+    def scene(self) -> Ints:
+        """Return a number for each detection that those of its image and class alone share."""
+        scene = self.image * (1 + self.label.max(initial=0)) + self.label
+        return np.asarray(scene, np.int64)
+
+    @cached_property
+    def _ordered(self) -> tuple[Ints, Ints]:
+        order = np.lexsort((-self.score, self.label))
+        return order.astype(np.int64), self.label[order]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Matches(Found):
+    """What one detector found on those images, and which object each detection found.
+
+    ious: the T thresholds. truth_of: int64 [T, detections], position of the object in `truths`,
+    NOTHING for a false alarm. void: bool [T, detections], neither hit nor false alarm: it lies on
+    an ignored box, or beyond the most detections that are scored. How a detection comes to its
+    object is the protocol's: see `matching`.
+    """
+
+    truths: Truths
+    ious: npt.NDArray[np.float64]
     truth_of: Ints
     void: Bools
 
@@ -77,26 +131,9 @@ class Matches:
         alone = self.truth_of[iou_index] == NOTHING
         return np.asarray(alone & ~self.void[iou_index], np.bool_)
 
+    def at_most(self, detections: int) -> Self:
+        """Return these matches with so many detections of each image and class scored, the best.
 
-def matches_of(evaluation: COCOeval, truths: Truths, found: Sequence[Detections]) -> Matches:
-    """Take the matching out of what `compare` returned for the very same images."""
-    counts = [len(d) for d in found]
-    total, ious = sum(counts), np.asarray(evaluation.params.iouThrs, np.float64)
-    truth_of = np.full((len(ious), total), NOTHING, np.int64)
-    void = np.ones((len(ious), total), np.bool_)  # what is cut off never comes below
-    for entry in evaluation.evalImgs:
-        if entry is None or not entry["dtIds"]:
-            continue
-        columns = np.asarray(entry["dtIds"], np.int64) - 1
-        truth_of[:, columns] = np.asarray(entry["dtMatches"], np.int64) - 1
-        void[:, columns] = np.asarray(entry["dtIgnore"], np.bool_)
-    return Matches(
-        truths=truths,
-        ious=ious,
-        image=np.repeat(np.arange(len(found)), counts).astype(np.int64),
-        label=np.concatenate([np.zeros(0, np.int64), *(d.labels for d in found)]),
-        score=np.concatenate([np.zeros(0, np.float32), *(d.scores for d in found)]),
-        boxes=np.concatenate([np.zeros((0, 4), np.float32), *(d.boxes for d in found)]),
-        truth_of=truth_of,
-        void=void,
-    )
+        Objects go to the highest scores first, so what is cut off took nothing from the rest.
+        """
+        return replace(self, void=self.void | (self.places >= detections))

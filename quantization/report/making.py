@@ -14,10 +14,9 @@ from ...datasets.opening import open_split
 from ...datasets.record import Dataset
 from ...evaluation.average_precision import Accuracy, accuracy_of
 from ...evaluation.bootstrap import Resampling
-from ...evaluation.coco import compare
 from ...evaluation.flips import SAME_PLACE_IOU, count_flips, find_flips
 from ...evaluation.graph_cost import graph_cost
-from ...evaluation.matches import Truths, matches_of
+from ...evaluation.matching import match
 from ...recipe import Recipe
 from ...runtime.backend import graph_path
 from ...runtime.contract import DetectorContract, load_contract
@@ -138,14 +137,9 @@ def _study(
 
 def _score(measured: Measured, contract: DetectorContract) -> tuple[Scored, dict[str, Accuracy]]:
     """Match every graph's detections once; all figures come from that."""
-    truths = Truths.of(measured.truths)
-    matches, accuracies = {}, {}
-    for key, found in measured.found.items():
-        evaluation = compare(
-            measured.truths, found, contract.classes, contract.thresholds.max_detections
-        )
-        matches[key] = matches_of(evaluation, truths, found)
-        accuracies[key] = accuracy_of(evaluation, contract.classes)
+    most = contract.thresholds.max_detections
+    matches = {key: match(measured.truths, found, most) for key, found in measured.found.items()}
+    accuracies = {key: accuracy_of(m, contract.classes) for key, m in matches.items()}
     resampling = Resampling.draw(len(measured.truths))
     return Scored.of(matches, contract.classes, resampling), accuracies
 

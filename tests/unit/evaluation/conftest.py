@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from hexdet.datasets.record import Annotation
-from hexdet.evaluation.coco import compare
-from hexdet.evaluation.matches import Matches, Truths, matches_of
+from hexdet.evaluation.matches import Matches
+from hexdet.evaluation.matching import match as match_pairs
 from hexdet.runtime.detections import Detections
 
 Match = Callable[..., Matches]
@@ -59,6 +59,50 @@ def random_case(
     return truths, found
 
 
+def grid_case(
+    seed: int, images: int = 3, crowd: int = 8
+) -> tuple[list[Annotation], list[Detections]]:
+    """Return scenes of whole pixels where overlaps, areas and scores are often exactly alike.
+
+    crowd: detections of an image, about; objects are half as many. Sides lie on COCO's borders of
+    area and about them, and a fifth of the objects is ignored.
+    """
+    random = np.random.default_rng(seed)
+    truths, found = [], []
+    for _ in range(images):
+        count = int(random.integers(0, crowd // 2 + 1))
+        boxes, labels = _on_grid(random, count), random.integers(1, 3, count)
+        more = int(random.integers(crowd, crowd + 3)) if crowd else 0
+        again = random.integers(0, max(count, 1), more) if count else np.zeros(0, np.int64)
+        shift = random.integers(-2, 3, (len(again), 4)) * random.choice([0, 2, 4, 16])
+        moved = boxes[again] + shift
+        moved[:, 2:] = np.maximum(moved[:, 2:], moved[:, :2] + 4)
+        strange = _on_grid(random, int(random.integers(0, 3)) if crowd else 0)
+        all_boxes = np.concatenate([moved, strange])
+        all_labels = np.concatenate([labels[again], random.integers(1, 3, len(strange))])
+        scores = random.integers(0, 5, len(all_boxes)) / 4
+        order = np.argsort(-scores, kind="stable")
+        truths.append(
+            Annotation(
+                boxes=boxes.astype(np.float32), labels=labels, ignore=random.random(count) < 0.2
+            )
+        )
+        found.append(
+            Detections(
+                boxes=all_boxes[order].astype(np.float32),
+                scores=scores[order].astype(np.float32),
+                labels=all_labels[order].astype(np.int64),
+                classes=CLASSES,
+            )
+        )
+    return truths, found
+
+
+def _on_grid(random: np.random.Generator, count: int) -> np.ndarray:
+    corner = 8 * random.integers(0, 6, (count, 2))
+    return np.concatenate([corner, corner + random.choice([16, 32, 48, 96, 128], (count, 2))], 1)
+
+
 @pytest.fixture
 def match() -> Match:
     """Return a function that matches detections with truths, pairwise."""
@@ -66,8 +110,7 @@ def match() -> Match:
     def run(
         truths: Sequence[Annotation], found: Sequence[Detections], maximum: int = 200
     ) -> Matches:
-        evaluation = compare(truths, found, CLASSES, maximum)
-        return matches_of(evaluation, Truths.of(truths), found)
+        return match_pairs(truths, found, maximum)
 
     return run
 
