@@ -61,7 +61,8 @@ def advise(layer: LayerError, section: QuantizationSection) -> str:
 
 def _for_weights(section: QuantizationSection) -> str:
     if section.weights == "per_tensor":
-        return "quantization.weights=per_channel, or quantization.equalise=true"
+        equalise = "" if section.equalise else ", or quantization.equalise=true"
+        return f"quantization.weights=per_channel{equalise}"
     if section.rounding == "nearest":
         return "quantization.rounding=adaround"
     return "nothing dearer is left for 8-bit weights; train it with weight decay"

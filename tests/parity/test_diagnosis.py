@@ -114,10 +114,16 @@ def test_graphs_of_different_networks_are_refused(heads: Path) -> None:
         diagnose(model, other, [], InputSpec(width=300, height=300), lambda pixels: {})
 
 
+PLAIN: dict[str, object] = {
+    "tensor": "t", "node": "n", "operator": "Conv", "bits": 8, "is_output": False,
+    "sqnr_db": 20.0, "sqnr_alone_db": 25.0, "weight_share": 0.1, "activation_share": 0.9,
+    "saturated": 0.0,
+}  # fmt: skip
 ADVICE = [
     ({"sqnr_alone_db": 50.0, "sqnr_db": 48.0}, {}, "good"),
     ({"sqnr_alone_db": 50.0, "sqnr_db": 20.0}, {}, "layers before it"),
     ({"weight_share": 0.9, "activation_share": 0.1}, {"weights": "per_tensor"}, "per_channel"),
+    ({"weight_share": 0.9, "activation_share": 0.1}, {"weights": "per_tensor"}, "equalise"),
     ({"weight_share": 0.9, "activation_share": 0.1}, {}, "adaround"),
     ({"weight_share": 0.9, "activation_share": 0.1}, {"rounding": "adaround"}, "nothing dearer"),
     ({"operator": "Add"}, {}, "two ranges"),
@@ -127,14 +133,15 @@ ADVICE = [
 ]
 
 
+def test_what_was_done_is_not_advised_again() -> None:
+    layer = LayerError(**{**PLAIN, "weight_share": 0.9, "activation_share": 0.1})  # type: ignore[arg-type]
+    section = QuantizationSection(weights="per_tensor", equalise=True)
+    assert advise(layer, section) == "its weights lose most: quantization.weights=per_channel"
+
+
 @pytest.mark.parametrize(("changes", "section", "word"), ADVICE)
 def test_the_advice_fits_the_cause(
     changes: dict[str, object], section: dict[str, object], word: str
 ) -> None:
-    plain: dict[str, object] = {
-        "tensor": "t", "node": "n", "operator": "Conv", "bits": 8, "is_output": False,
-        "sqnr_db": 20.0, "sqnr_alone_db": 25.0, "weight_share": 0.1, "activation_share": 0.9,
-        "saturated": 0.0,
-    }  # fmt: skip
-    layer = LayerError(**{**plain, **changes})  # type: ignore[arg-type]
+    layer = LayerError(**{**PLAIN, **changes})  # type: ignore[arg-type]
     assert word in advise(layer, QuantizationSection(**section))  # type: ignore[arg-type]
