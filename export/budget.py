@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import onnx
 
-from ..errors import NotRunError
+from ..errors import ArtifactError, NotRunError
 from ..evaluation.graph_cost import wide_macs
 from ..quantization.advice import worst_layers
 from ..quantization.diagnosis import diagnose_bundle
@@ -80,7 +80,18 @@ def climb_to_budget(
                 )
             else:
                 candidate = tried.model_copy(update={"quantization": change(folder, tried)})
-                attempt = _try(folder, candidate, title, max_drop, float_ap50, score, watch)
+                try:
+                    attempt = _try(folder, candidate, title, max_drop, float_ap50, score, watch)
+                except ArtifactError as error:
+                    if not attempts:  # the graph cannot be quantized at all
+                        raise
+                    # A method that has nothing to do in this network leaves those behind it.
+                    attempt = Attempt(
+                        name=title,
+                        section=candidate.quantization,
+                        status="not run",
+                        reason=str(error),
+                    )
                 tried = candidate if attempt.status != "not run" else tried
             attempts.append(attempt)
             done(attempt)
