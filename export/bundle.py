@@ -6,7 +6,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from ..runtime.files import sha256_of, write_text
 
 FILE_NAME = "manifest.json"
 SCHEMA_VERSION = 1
+UNFINISHED = "unfinished"
+"""In the place of the hash of what a stage read: it began again and did not come to its end."""
 PACKAGES = (
     "torch",
     "onnx",
@@ -54,16 +56,20 @@ class Bundle:
         digest = _digest({"versions": versions(), **inputs})
         if self._is_current(stage, digest, outputs):
             return False
+        before = self._content["stages"].get(stage)
         for later in self._after(stage):
             stale = self._content["stages"].pop(later, None)
-            if stale and (later not in self._stages or later == stage):
+            if stale and later not in self._stages and later != stage:
                 # Nobody will make it again unasked: it must not be taken for a part of the bundle.
-                for name in set(stale["outputs"]) - set(outputs if later == stage else ()):
-                    self._content["files"].pop(name, None)
-                    (self.folder / name).unlink(missing_ok=True)
+                self._drop(stale["outputs"])
+        if before is not None:
+            # Should the work fail, its old files stay, and what they were is still known.
+            self._content["stages"][stage] = {**before, "inputs": UNFINISHED}
         if self._content["stages"] or self._content["files"]:
             self._write()
         work()
+        if before is not None:
+            self._drop(set(before["outputs"]) - set(outputs))
         self._content["stages"][stage] = {"inputs": digest, "outputs": list(outputs)}
         for name in outputs:
             self._content["files"][name] = sha256_of(self.folder / name)
@@ -87,7 +93,12 @@ class Bundle:
     def outputs(self, prefix: str) -> list[str]:
         """Return the files that the stages whose name starts with `prefix` have written."""
         stages = self._content["stages"]
-        return [n for s in stages if s.startswith(prefix) for n in stages[s]["outputs"]]
+        return [
+            name
+            for stage, known in stages.items()
+            if stage.startswith(prefix) and known["inputs"] != UNFINISHED
+            for name in known["outputs"]
+        ]
 
     @property
     def sources(self) -> dict[str, str]:
@@ -101,6 +112,12 @@ class Bundle:
                 f"{self.folder} is not a bundle: make one with `hexdet export RECIPE`"
             )
         return parse_recipe(self._content["recipe"], f"{self.folder}/{FILE_NAME}")
+
+    def _drop(self, names: Iterable[str]) -> None:
+        """Delete files that are no part of the bundle any more."""
+        for name in names:
+            self._content["files"].pop(name, None)
+            (self.folder / name).unlink(missing_ok=True)
 
     def _after(self, stage: str) -> list[str]:
         """Return the stage and those that depend on it; one outside the order depends on all."""

@@ -112,3 +112,29 @@ def test_what_a_stage_no_longer_makes_is_gone(tmp_path: Path) -> None:
     manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["files"].keys() == {"kept"}
     assert not bundle.run("quantize", {"names": ["kept"]}, ["kept"], write)
+
+
+def test_a_stage_that_fails_keeps_its_old_files_until_it_comes_to_its_end(tmp_path: Path) -> None:
+    """Without its equalised graph, an integer graph would be held against the wrong one."""
+    bundle = Bundle(tmp_path, STAGES)
+
+    def write(*names: str) -> None:
+        for name in names:
+            (tmp_path / name).write_text(name, encoding="utf-8")
+
+    def fail() -> None:
+        raise DataError("interrupted")
+
+    bundle.run("target x", {"a": 1}, ["x.bin"], lambda: write("x.bin"))
+    bundle.run("quantize", {"a": 1}, ["kept", "extra"], lambda: write("kept", "extra"))
+    assert bundle.outputs("target") == [] and not (tmp_path / "x.bin").exists()
+    for _ in range(2):
+        with pytest.raises(DataError):
+            bundle.run("quantize", {"a": 2}, ["kept"], fail)
+        assert (tmp_path / "extra").is_file() and (tmp_path / "kept").is_file()
+        bundle = Bundle(tmp_path, STAGES)
+        assert bundle.outputs("quantize") == []
+    # What began and did not end is made again, although it reads what it read at first.
+    assert bundle.run("quantize", {"a": 1}, ["kept"], lambda: write("kept"))
+    assert not (tmp_path / "extra").exists()
+    assert bundle.outputs("quantize") == ["kept"]
