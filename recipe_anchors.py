@@ -74,6 +74,11 @@ def _mobilenet_caffe() -> list[list[tuple[float, float]]]:
     return [first, *(default_boxes(scales[k], scales[k + 1], [2, 3]) for k in range(1, 6))]
 
 
+def _pytorch_ssd() -> list[list[tuple[float, float]]]:
+    """Give those of pytorch-ssd's MobileNets: 0.2 to 0.95 on six levels, six anchors on each."""
+    return _by_scales(level_scales(6, 0.2, 0.95), [[2, 3]] * 6)
+
+
 def _ssd300() -> list[list[tuple[float, float]]]:
     """Give those of SSD300 on VOC: 0.1 on conv4_3, then 0.2 to 0.88 (the published code's steps).
 
@@ -103,7 +108,9 @@ PUBLISHED: dict[str, Callable[[], list[list[tuple[float, float]]]]] = {
     "mb2_ssd_lite_f38": _f38,
     "mb2_ssd_lite_f38_relu": _f38,
     "mb2_ssd_lite_f38_tiny": _f38,
+    "mb2_ssd_lite": _pytorch_ssd,
     "mb1_ssd": _mobilenet_caffe,
+    "mb1_ssd_3x3": _pytorch_ssd,
     "ssd300_vgg16": _ssd300,
     "ssd512_vgg16": _ssd512,
 }

@@ -103,6 +103,11 @@ class TrainingSection(Section):
     match_iou: float = Field(0.5, gt=0, lt=1)
     ignore_iou: float = Field(0.4, gt=0, lt=1)
     """An anchor between the two takes part in no loss."""
+    loss: Literal["focal", "hard_negative"] = "focal"
+    """Of the scores. focal: every anchor, the surer the less; hard_negative: softmax cross-entropy
+    of the positives and each image's hardest negatives."""
+    negative_ratio: float = Field(3.0, gt=0)
+    """Negatives a positive, of loss: hard_negative."""
     focal_gamma: float = Field(2.0, ge=0)
     focal_alpha: float = Field(0.25, gt=0, lt=1)
     """Weight of the objects; the background's is 1 - alpha."""

@@ -69,18 +69,16 @@ def contract_of(recipe: Recipe) -> DetectorContract:
 
 def _grids(section: NetworkSection) -> tuple[Grid, ...]:
     """Return the cells of every level: as our network makes them, or as a foreign one's strides."""
-    count = len(section.anchors)
-    if section.levels not in (None, count):
-        raise RecipeError(f"network.levels: {section.levels}, but anchors for {count} levels")
     if section.name in NETWORKS or not section.strides:
-        grids = grids_of(section.name, width=section.width, height=section.height, levels=count)
+        grids = grids_of(section)
         known = tuple(grid.stride for grid in grids)
         if section.strides not in ((), known):
             raise RecipeError(f"network.strides: {section.name} has {known}, not {section.strides}")
         if section.activation != "softmax":
             raise RecipeError(f"network.activation: {section.name} is trained with softmax")
         return grids
-    if len(section.strides) != count:
+    count = len(section.anchors)
+    if {len(section.strides), section.levels or count} != {count}:
         raise RecipeError(
             f"network: {len(section.strides)} strides, but anchors for {count} levels"
         )

@@ -1,4 +1,4 @@
-"""The loss of an SSD: softmax focal loss on the scores, smooth-L1 on the deltas."""
+"""The losses of an SSD: focal, or mined cross-entropy, on the scores, smooth-L1 on the deltas."""
 
 from __future__ import annotations
 
@@ -22,6 +22,24 @@ def focal_loss(scores: Tensor, labels: Tensor, *, gamma: float, alpha: float) ->
     # At p = 1, which float32 reaches, the slope of (1 - p) ** gamma is infinite for gamma < 1.
     missing = (1 - log_p.exp()).clamp(min=torch.finfo(log_p.dtype).tiny)
     return (-weight * missing.pow(gamma) * log_p).sum()
+
+
+def hard_negative_loss(scores: Tensor, labels: Tensor, *, ratio: float) -> Tensor:
+    """Return softmax cross-entropy, summed over the positives and each image's hardest negatives.
+
+    scores: raw [images, anchors, classes], background first; labels: int64 [images, anchors], -1
+    for no loss. ratio: negatives that an image keeps for each of its positives, those of the
+    highest loss first; an image without an object keeps none.
+    Source: SSD, arXiv 1512.02325, equation 1 and section 2.2, "hard negative mining".
+    """
+    losses = functional.cross_entropy(
+        scores.flatten(0, 1), labels.flatten().clamp(min=0), reduction="none"
+    ).view_as(labels)
+    positive, negative = labels > 0, labels == 0
+    hardness = losses.detach().masked_fill(~negative, -torch.inf)
+    rank = hardness.argsort(dim=1, descending=True).argsort(dim=1)  # 0: the hardest of its image
+    mined = negative & (rank < ratio * positive.sum(dim=1, keepdim=True))
+    return losses[positive | mined].sum()
 
 
 def box_loss(deltas: Tensor, targets: Tensor, labels: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..recipe_training import TrainingSection
 from ..runtime.contract import LANDMARK_VALUES, DetectorContract
 from .landmark_loss import landmark_loss
-from .losses import box_loss, flatten, focal_loss
+from .losses import box_loss, flatten, focal_loss, hard_negative_loss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +61,11 @@ class Objective:
         [n, anchors, 14] with those of the landmarks behind.
         """
         section = self._section
-        scores = flatten(outputs[0], self._contract.scores_per_anchor).float().flatten(0, 1)
+        scores = flatten(outputs[0], self._contract.scores_per_anchor).float()
         deltas = flatten(outputs[1], 4).float().flatten(0, 1)
+        on_scores = self._score_loss(scores, labels)
         labels = labels.flatten()
         positives = self._total((labels > 0).sum()).clamp(min=1)
-        on_scores = focal_loss(scores, labels, gamma=section.focal_gamma, alpha=section.focal_alpha)
         targets = targets.flatten(0, 1)
         on_deltas = box_loss(deltas, targets[:, :4], labels) * section.box_weight
         landmark = None
@@ -74,3 +74,18 @@ class Objective:
             on_points = landmark_loss(points, targets[:, 4:], labels)
             landmark = on_points * section.landmark_weight / positives
         return Losses(score=on_scores / positives, box=on_deltas / positives, landmark=landmark)
+
+    def _score_loss(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """Return the sum over the anchors that the recipe's loss of the scores takes.
+
+        scores: raw [n, anchors, classes]; labels: int64 [n, anchors].
+        """
+        section = self._section
+        if section.loss == "hard_negative":
+            return hard_negative_loss(scores, labels, ratio=section.negative_ratio)
+        return focal_loss(
+            scores.flatten(0, 1),
+            labels.flatten(),
+            gamma=section.focal_gamma,
+            alpha=section.focal_alpha,
+        )

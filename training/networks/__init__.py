@@ -7,16 +7,18 @@ from dataclasses import asdict, dataclass, replace
 from ...errors import RecipeError
 from ...recipe_training import NetworkSection
 from .face_landmarks import FaceLandmarks
-from .mobilenet_v1_ssd import Mb1Ssd
+from .mobilenet_v1_ssd import Mb1Ssd, Mb1Ssd3x3
 from .ssd import SSD, HeadSpec, Variant
-from .ssd_lite import Mb2SsdLiteF38, Mb2SsdLiteF38Relu, Mb2SsdLiteF38Tiny
+from .ssd_lite import Mb2SsdLite, Mb2SsdLiteF38, Mb2SsdLiteF38Relu, Mb2SsdLiteF38Tiny
 from .vgg16_ssd import Ssd300Vgg16, Ssd512Vgg16
 
 NETWORKS: dict[str, type[SSD]] = {
     "mb2_ssd_lite_f38": Mb2SsdLiteF38,
     "mb2_ssd_lite_f38_relu": Mb2SsdLiteF38Relu,
     "mb2_ssd_lite_f38_tiny": Mb2SsdLiteF38Tiny,
+    "mb2_ssd_lite": Mb2SsdLite,
     "mb1_ssd": Mb1Ssd,
+    "mb1_ssd_3x3": Mb1Ssd3x3,
     "face_landmarks": FaceLandmarks,
     "ssd300_vgg16": Ssd300Vgg16,
     "ssd512_vgg16": Ssd512Vgg16,
@@ -38,7 +40,10 @@ def build_network(name: str, spec: HeadSpec, variant: Variant | None = None) -> 
     Raises RecipeError for an unknown name or where the network has not that many levels.
     """
     network = network_class(name)
-    _check_levels(name, network, len(spec.anchors))
+    fewest, most = _fewest(network), len(network.cells(300))
+    if not fewest <= len(spec.anchors) <= most:
+        known = f"{fewest} to {most}" if fewest < most else f"{most}"
+        raise RecipeError(f"network.name: {name} has {known} levels, not {len(spec.anchors)}")
     return network(spec, variant)
 
 
@@ -69,40 +74,49 @@ def variant_of(section: NetworkSection) -> Variant:
     return variant
 
 
-def grids_of(name: str, *, width: int, height: int, levels: int) -> tuple[Grid, ...]:
-    """Return the cells of the finest so many levels of a network, for an input of this size.
+def grids_of(section: NetworkSection) -> tuple[Grid, ...]:
+    """Return the cells of every level that a recipe has of a network of ours, for its input.
 
-    Raises RecipeError as `build_network` does, or where the input is too small for a level.
+    Raises RecipeError for an unknown network, one that has not that many levels, or anchors for
+    another number of them, or where the input is too small for a level.
     """
-    network = network_class(name)
-    _check_levels(name, network, levels)
-    grids = []
-    for index in range(levels):
-        rows, columns = network.cells(height)[index], network.cells(width)[index]
-        if min(rows, columns) < 1:
-            raise RecipeError(
-                f"network.width, network.height: {width}x{height} leaves level {index + 1} of "
-                f"{name} without a cell: enlarge the input, or set network.levels to {index}"
-            )
-        # A coarse level has rounded up so often that by its stride centres would lie outside.
-        stride = (
-            network.strides[index]
-            if index < len(network.strides)
-            else -(-max(width, height) // max(rows, columns))
-        )
-        grids.append(Grid(stride=stride, rows=rows, columns=columns))
-    return tuple(grids)
-
-
-def _check_levels(name: str, network: type[SSD], levels: int) -> None:
-    most = len(network.cells(300))  # as many for every input
-    fewest = most if network.fewest_levels is None else network.fewest_levels
-    if not fewest <= levels <= most:
-        known = f"{fewest} to {most}" if fewest < most else f"{most}"
+    network = network_class(section.name)
+    rows, columns = network.cells(section.height), network.cells(section.width)
+    count = len(rows) if section.levels is None else section.levels
+    if not _fewest(network) <= count <= len(rows):
         raise RecipeError(
-            f"network.anchors: {name} has {known} levels (strides {network.strides}), "
-            f"the recipe gives anchors for {levels}"
+            f"network.levels: {section.name} has {_fewest(network)} to {len(rows)} levels, "
+            f"not {count}"
         )
+    if len(section.anchors) != count:
+        raise RecipeError(
+            f"network.anchors: {section.name} has {count} levels (strides {network.strides}), "
+            f"the recipe gives anchors for {len(section.anchors)}"
+        )
+    for index in range(count):
+        if min(rows[index], columns[index]) < 1:
+            raise RecipeError(
+                f"network.width, network.height: {section.width}x{section.height} leaves level "
+                f"{index + 1} of {section.name} without a cell: enlarge the input, or set "
+                f"network.levels to {index}"
+            )
+    # A coarse level has rounded up so often that by its stride centres would lie outside.
+    strides = [
+        *network.strides,
+        *(
+            -(-max(section.width, section.height) // max(rows[index], columns[index]))
+            for index in range(len(network.strides), count)
+        ),
+    ]
+    return tuple(
+        Grid(stride=strides[index], rows=rows[index], columns=columns[index])
+        for index in range(count)
+    )
+
+
+def _fewest(network: type[SSD]) -> int:
+    most = len(network.cells(300))  # as many for every input
+    return most if network.fewest_levels is None else network.fewest_levels
 
 
 __all__ = [

@@ -79,3 +79,15 @@ class Mb1Ssd(SSD):
     def _outputs(layer: nn.Module) -> int:
         assert isinstance(layer, ConvBlock)
         return layer.conv.out_channels
+
+
+class Mb1Ssd3x3(Mb1Ssd):
+    """The same with 3x3 heads and, by default, 6 anchors on every level: pytorch-ssd's mb1-ssd.
+
+    Source: github.com/qfgaohao/pytorch-ssd, whose extra layers have a bias and no batch norm,
+    which is what these are once folded.
+    """
+
+    def make_head(self, channels: int, outputs: int) -> nn.Module:
+        """Return the head of one level: a 3x3 convolution with a bias."""
+        return nn.Conv2d(channels, outputs, kernel_size=3, padding=1)

@@ -62,11 +62,10 @@ class SSD(nn.Module):
         self.level_count = len(spec.anchors)
         self.features, channels = self.make_features()
         levels = list(zip(channels, spec.anchors, strict=True))
-        self.score_heads = nn.ModuleList(self.make_head(c, n * spec.scores) for c, n in levels)
-        self.box_heads = nn.ModuleList(self.make_head(c, n * 4) for c, n in levels)
-        self.landmark_heads = nn.ModuleList(
-            self.make_head(c, n * LANDMARK_VALUES) for c, n in levels if self.gives_landmarks
-        )
+        self.score_heads = self._heads(levels, spec.scores)
+        self.box_heads = self._heads(levels, 4)
+        landmarks = levels if self.gives_landmarks else []
+        self.landmark_heads = self._heads(landmarks, LANDMARK_VALUES)
         set_activation(self, self.variant.relu)
         initialise(self)
         for head in self.score_heads:
@@ -88,6 +87,17 @@ class SSD(nn.Module):
     def make_head(self, channels: int, outputs: int) -> nn.Module:
         """Return the head of one level, ending in a convolution with a bias."""
         raise NotImplementedError
+
+    def make_level_head(self, level: int, channels: int, outputs: int) -> nn.Module:
+        """Return the head of the level of this index: the same for all unless a network differs."""
+        return self.make_head(channels, outputs)
+
+    def _heads(self, levels: list[tuple[int, int]], values: int) -> nn.ModuleList:
+        """Return a head for each level, given by its channels and its anchors a cell."""
+        return nn.ModuleList(
+            self.make_level_head(index, channels, anchors * values)
+            for index, (channels, anchors) in enumerate(levels)
+        )
 
     def forward(self, image: Tensor) -> tuple[list[Tensor], ...]:
         """Return raw scores and deltas per level from a normalised image, float32 [n, 3, h, w].
