@@ -8,12 +8,37 @@ from typing import Literal
 
 from ..errors import DataError
 from ..recipe import Recipe
-from ..recipe_data import DataSection, FacesData, ImagesData, ScenesData
+from ..recipe_data import (
+    BrainwashData,
+    CelebaData,
+    CocoData,
+    CrowdHumanData,
+    DataSection,
+    FaceListData,
+    FacesData,
+    FilesData,
+    ImagesData,
+    RetinaFaceData,
+    ScenesData,
+    ScutHeadData,
+    VocData,
+    WiderFaceData,
+    YoloData,
+)
+from .annotated_files import AnnotatedFiles
+from .brainwash import open_brainwash
+from .coco import open_coco
+from .crowdhuman import open_crowdhuman
+from .face_lists import open_celeba, open_face_list
 from .faults import Faults
 from .images import ImageFolder
 from .record import Dataset
+from .retinaface import open_retinaface
 from .scenes import Faces, Scenes
+from .scut_head import open_scut_head
 from .voc import open_voc
+from .widerface import open_widerface
+from .yolo import open_yolo
 
 Split = Literal["train", "val", "test"]
 
@@ -38,8 +63,31 @@ def open_split(data: DataSection, split: Split, faults: Faults | None = None) ->
         raise DataError(f"the recipe names no {split} images: set data.{split}")
     if isinstance(data, ImagesData):
         return ImageFolder(data_root() / part, classes=data.classes, address=data.address)
-    folder = data_root() / data.folder
-    return open_voc(data, folder, part, faults or Faults())
+    return _open_files(data, data_root() / data.folder, part, faults or Faults())
+
+
+def _open_files(data: FilesData, folder: Path, split: str, faults: Faults) -> AnnotatedFiles:
+    match data:
+        case VocData():
+            return open_voc(data, folder, split, faults)
+        case CocoData():
+            return open_coco(data, folder, split, faults)
+        case CrowdHumanData():
+            return open_crowdhuman(data, folder, split, faults)
+        case WiderFaceData():
+            return open_widerface(data, folder, split, faults)
+        case RetinaFaceData():
+            return open_retinaface(data, folder, split, faults)
+        case BrainwashData():
+            return open_brainwash(data, folder, split, faults)
+        case ScutHeadData():
+            return open_scut_head(data, folder, split, faults)
+        case YoloData():
+            return open_yolo(data, folder, split, faults)
+        case CelebaData():
+            return open_celeba(data, folder, split, faults)
+        case FaceListData():
+            return open_face_list(data, folder, split, faults)
 
 
 def open_calibration(recipe: Recipe) -> Dataset:
