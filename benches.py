@@ -160,3 +160,19 @@ def bench_calibration(bundle: BundleFolder) -> None:
     from .benchmarks.calibration import main
 
     main([str(bundle)])
+
+
+@bench.command("metrics", epilog="Example: hexdet bench metrics --classes 80")
+def bench_metrics(
+    images: Annotated[int, typer.Option(min=1, help="Of the seeded case.")] = 5000,
+    detections: Annotated[int, typer.Option(min=0, help="Of each image.")] = 20,
+    classes: Annotated[int, typer.Option(min=1)] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Time scoring beside pycocotools on a seeded case, and hold their figures together.
+
+    Exit code 3 where they differ.
+    """
+    from .benching import bench_metrics as run
+
+    run(images, detections, classes, as_json)

@@ -132,3 +132,17 @@ def bench_evaluation(folder: Path, images: int, as_json: bool) -> None:
 
     cost = measure(folder, open_split(Bundle(folder, ()).recipe().data, "test"), images=images)
     console.show(dataclasses.asdict(cost), describe(cost), as_json=as_json)
+
+
+def bench_metrics(images: int, detections: int, classes: int, as_json: bool) -> None:
+    """Print what scoring costs; raises ParityError where it differs from pycocotools."""
+    from .benchmarks.metrics import TOLERANCE, describe, measure
+
+    with console.bar("scoring a seeded case by hexdet and by pycocotools"):
+        cost = measure(images, detections, classes)
+    machine = this_machine()
+    content = {"machine": dataclasses.asdict(machine), **dataclasses.asdict(cost)}
+    text = f"{describe(cost)}\n{machine.cpu}, {machine.cores} cores, {machine.system}"
+    console.show(content, text, as_json=as_json)
+    if not cost.equal:
+        raise ParityError(f"a figure differs from pycocotools' by more than {TOLERANCE:g}")
