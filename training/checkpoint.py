@@ -26,7 +26,7 @@ SCHEMA = "1"
 UNUSED = "num_batches_tracked"
 """Counters that only a batch norm without momentum reads."""
 COVERS = "covers"
-"""Metadata of a file that holds one part of a network alone: the part's name."""
+"""Metadata of a file that does not hold a whole network: the parts it does hold."""
 HEADS = ("score_heads", "box_heads")
 """What a network begins anew where another number of classes or anchors is to be trained."""
 
@@ -63,17 +63,17 @@ def save_checkpoint(
     notes: dict[str, Any],
     *,
     dtype: torch.dtype = torch.float16,
-    covers: str = "",
+    only: Collection[str] | None = None,
 ) -> Path:
     """Write the weights, and recipe and notes as metadata.
 
-    covers: the one part of the network that is written, for `start_from`; all of it where empty.
+    only: the tensors to write, all where None; what holds a part is for `start_from` alone.
     Raises ArtifactError where a weight does not fit the dtype or the disk is full.
     """
     tensors = {
         name: value.detach().to("cpu", dtype).contiguous()
         for name, value in network.state_dict().items()
-        if not name.endswith(UNUSED) and name.startswith(f"{covers}." if covers else "")
+        if not name.endswith(UNUSED) and (only is None or name in only)
     }
     broken = [name for name, value in tensors.items() if not value.isfinite().all()]
     if broken:
@@ -84,7 +84,7 @@ def save_checkpoint(
         "hexdet_version": __version__,
         "recipe": recipe.model_dump_json(),
         "notes": json.dumps(notes),
-        **({COVERS: covers} if covers else {}),
+        **({COVERS: parts_of(tensors)} if only is not None else {}),
     }
     # Not `save_file`: what it raises on a full disk is no OSError, and says no path.
     return write_bytes(path, save(tensors, metadata))
@@ -133,7 +133,7 @@ def start_from(network: SSD, source: str) -> None:
     """Give a network the weights of a checkpoint: a file, or a shipped one by its name.
 
     What the file is not about keeps its random start, and the log says so: everything outside the
-    part that an imported file covers, and heads for another number of classes or anchors. Raises
+    part that an imported file holds, and heads for another number of classes or anchors. Raises
     ArtifactError where there is no such file, or where it is one of another network, with the
     tensors that do not fit.
     """
@@ -149,12 +149,12 @@ def start_from(network: SSD, source: str) -> None:
     tensors, metadata = _read(path)
     own = {k: v for k, v in network.state_dict().items() if not k.endswith(UNUSED)}
     part = metadata.get(COVERS, "")
-    wanted = {k for k in own if k.startswith(f"{part}." if part else "")}
     apart = {k for k in own.keys() & tensors.keys() if own[k].shape != tensors[k].shape}
-    wrong = (wanted ^ tensors.keys()) | {k for k in apart if not k.startswith(HEADS)}
+    missing = set() if part else own.keys() - tensors.keys()
+    wrong = (tensors.keys() - own.keys()) | missing | {k for k in apart if not k.startswith(HEADS)}
     if wrong:
         raise ArtifactError(
-            f"training.start_from: {path} does not fit this network at {_some(wrong)}"
+            f"training.start_from: {path} does not fit this network at {some_names(wrong)}"
         )
     loaded = {k: v.float() for k, v in tensors.items() if k not in apart}
     network.load_state_dict(loaded, strict=False)
@@ -164,7 +164,7 @@ def start_from(network: SSD, source: str) -> None:
         path,
         len(loaded),
         f" of {part}" if part else "",
-        f"; new, with random weights: {_parts(new)}" if new else "",
+        f"; new, with random weights: {parts_of(new)}" if new else "",
     )
 
 
@@ -181,14 +181,14 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     return tensors, metadata
 
 
-def _some(names: Collection[str]) -> str:
+def some_names(names: Collection[str]) -> str:
     """Return the first three names and how many more there are."""
     shown = sorted(names)[:3]
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
-def _parts(names: Collection[str]) -> str:
+def parts_of(names: Collection[str]) -> str:
     """Return the modules, two names deep, that tensors belong to."""
     return ", ".join(sorted({".".join(name.split(".")[:2]) for name in names}))
 

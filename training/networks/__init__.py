@@ -8,6 +8,7 @@ from ...errors import RecipeError
 from ...recipe_training import NetworkSection
 from .face_landmarks import FaceLandmarks
 from .mobilenet_v1_ssd import Mb1Ssd, Mb1Ssd3x3
+from .rfb320 import Rfb320
 from .ssd import SSD, HeadSpec, Variant
 from .ssd_lite import Mb2SsdLite, Mb2SsdLiteF38, Mb2SsdLiteF38Relu, Mb2SsdLiteF38Tiny
 from .vgg16_ssd import Ssd300Vgg16, Ssd512Vgg16
@@ -19,6 +20,7 @@ NETWORKS: dict[str, type[SSD]] = {
     "mb2_ssd_lite": Mb2SsdLite,
     "mb1_ssd": Mb1Ssd,
     "mb1_ssd_3x3": Mb1Ssd3x3,
+    "rfb320": Rfb320,
     "face_landmarks": FaceLandmarks,
     "ssd300_vgg16": Ssd300Vgg16,
     "ssd512_vgg16": Ssd512Vgg16,

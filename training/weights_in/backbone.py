@@ -48,7 +48,8 @@ def import_backbone(
         "sha256": sha256_of(source),
         "statistics_of": f"{min(IMAGES, len(dataset))} images of {dataset.name}",
     }
-    return save_checkpoint(out, network, recipe, notes, covers=name, dtype=torch.float32)
+    names = [tensor for tensor in network.state_dict() if tensor.startswith(f"{name}.")]
+    return save_checkpoint(out, network, recipe, notes, only=names, dtype=torch.float32)
 
 
 def _batches(

@@ -1,0 +1,138 @@
+"""State dicts of the pytorch-ssd family: which of their layers is which of ours.
+
+Their networks have `base_net`, `extras`, `classification_headers` and `regression_headers`. Names
+and shapes: github.com/qfgaohao/pytorch-ssd (mb1-ssd, mb2-ssd-lite) and
+github.com/Linzaer/Ultra-Light-Fast-Generic-Face-Detector-1MB (RFB-320).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ...errors import ArtifactError
+
+HEADS = {"score_heads": "classification_headers", "box_heads": "regression_headers"}
+"""Our heads by theirs; one of them may have been trained for other anchors or classes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A module of ours, the convolution of theirs that goes into it, and the norm behind that."""
+
+    ours: str
+    conv: str
+    norm: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """One published network and where its layers are in ours.
+
+    networks: of ours, that have them. mark: a tensor of its file that no other network has, with
+    its number of dimensions.
+    """
+
+    title: str
+    networks: tuple[str, ...]
+    mark: tuple[str, int]
+    places: Callable[[], Iterator[Place]]
+
+
+def published_of(tensors: Mapping[str, Tensor], where: str) -> Published:
+    """Return which published network a state dict is of; ArtifactError where it is of none."""
+    for published in PUBLISHED:
+        name, dimensions = published.mark
+        if name in tensors and tensors[name].ndim == dimensions:
+            return published
+    known = ", ".join(published.title for published in PUBLISHED)
+    names = ", ".join(sorted(tensors)[:3])
+    raise ArtifactError(
+        f"{where} is of no network that is known here ({known}): its tensors are {names}, ..."
+    )
+
+
+def _rfb320() -> Iterator[Place]:
+    yield Place(ours="features.layer0", conv="base_net.0.0", norm="base_net.0.1")
+    for index in (*range(1, 7), *range(8, 13)):
+        yield from _separable(f"features.layer{index}.0", f"features.layer{index}.1", index)
+    block = "base_net.7"
+    for branch, count in enumerate((3, 3, 4)):
+        for index in range(count):
+            yield _named(f"branches.{branch}.{index}", f"branch{branch}.{index}", block)
+    yield _named("linear", "ConvLinear", block)
+    yield _named("shortcut", "shortcut", block)
+    for index, theirs in enumerate(("extras.0.0", "extras.0.2.0", "extras.0.2.2")):
+        yield Place(ours=f"features.extra.{index}", conv=theirs)
+    for ours, theirs in HEADS.items():
+        for level in range(3):
+            yield Place(ours=f"{ours}.{level}.0", conv=f"{theirs}.{level}.0")
+            yield Place(ours=f"{ours}.{level}.1", conv=f"{theirs}.{level}.2")
+        yield Place(ours=f"{ours}.3", conv=f"{theirs}.3")
+
+
+def _named(ours: str, theirs: str, block: str) -> Place:
+    return Place(
+        ours=f"features.layer7.{ours}", conv=f"{block}.{theirs}.conv", norm=f"{block}.{theirs}.bn"
+    )
+
+
+def _separable(depthwise: str, pointwise: str, index: int) -> Iterator[Place]:
+    theirs = f"base_net.{index}"
+    yield Place(ours=depthwise, conv=f"{theirs}.0", norm=f"{theirs}.1")
+    yield Place(ours=pointwise, conv=f"{theirs}.3", norm=f"{theirs}.4")
+
+
+def _mobilenet_v1() -> Iterator[Place]:
+    """Give MobileNetV1 alone: the extra layers have no batch norm there, the heads 3x3 kernels."""
+    yield Place(ours="features.conv0", conv="base_net.0.0", norm="base_net.0.1")
+    for index in range(1, 14):
+        yield from _separable(f"features.conv{index}_dw", f"features.conv{index}", index)
+
+
+def _mobilenet_v2_lite() -> Iterator[Place]:
+    """Give MobileNetV2, the first extra level and the heads of the levels that ours has too."""
+    backbone = "features.backbone.blocks"
+    yield Place(ours=f"{backbone}.0", conv="base_net.0.0", norm="base_net.0.1")
+    for index in range(1, 18):
+        yield from _residual(f"{backbone}.{index}", f"base_net.{index}.conv", expanded=index > 1)
+    yield Place(ours=f"{backbone}.18", conv="base_net.18.0", norm="base_net.18.1")
+    yield from _residual("features.extra", "extras.0.conv", expanded=True)
+    for ours, theirs in HEADS.items():
+        for level in range(3):
+            # Ours has one finer level.
+            head, source = f"{ours}.{level + 1}", f"{theirs}.{level}"
+            yield Place(ours=f"{head}.0", conv=f"{source}.0", norm=f"{source}.1")
+            yield Place(ours=f"{head}.1", conv=f"{source}.3")
+
+
+def _residual(ours: str, theirs: str, *, expanded: bool) -> Iterator[Place]:
+    names = ("expand", "depthwise", "project") if expanded else ("depthwise", "project")
+    for index, name in enumerate(names):
+        yield Place(
+            ours=f"{ours}.{name}", conv=f"{theirs}.{3 * index}", norm=f"{theirs}.{3 * index + 1}"
+        )
+
+
+PUBLISHED = (
+    Published(
+        title="RFB-320",
+        networks=("rfb320",),
+        mark=("base_net.7.ConvLinear.conv.weight", 4),
+        places=_rfb320,
+    ),
+    Published(
+        title="mb2-ssd-lite",
+        networks=("mb2_ssd_lite_f38", "mb2_ssd_lite_f38_relu"),
+        mark=("base_net.17.conv.6.weight", 4),
+        places=_mobilenet_v2_lite,
+    ),
+    Published(
+        title="mb1-ssd",
+        networks=("mb1_ssd",),
+        mark=("base_net.13.3.weight", 4),
+        places=_mobilenet_v1,
+    ),
+)
