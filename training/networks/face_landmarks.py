@@ -6,22 +6,23 @@ from torch import nn
 
 from .layers import scaled
 from .mobilenet_v2 import MobileNetV2
-from .ssd import Variant
-from .ssd_lite import Mb2SsdLiteF38
+from .ssd import SSD, Variant
+from .ssd_lite import lite_head
 
 LAST_CHANNELS = 512
 """Of the coarsest level, before the width is applied: faces need no 1280."""
 
 
-class FaceLandmarks(Mb2SsdLiteF38):
-    """The heads of mb2_ssd_lite_f38 on three levels of a thin backbone, and a third one each.
+class FaceLandmarks(SSD):
+    """Three SSD-lite heads on each of three levels of a thin and shallow backbone.
 
-    The levels are the expanded activations that f38 uses, and the backbone's end.
+    The levels are the expanded activations that mb2_ssd_lite_f38 uses, and the backbone's end.
     Source of the third task: RetinaFace (arXiv 1905.00641), section 3.1.
     """
 
     strides = (8, 16, 32)
     own = Variant(width=0.35, depth=0.5)
+    adjustable = ("width", "depth", "relu")
     gives_landmarks = True
 
     def make_features(self) -> tuple[nn.Module, list[int]]:
@@ -30,3 +31,7 @@ class FaceLandmarks(Mb2SsdLiteF38):
         last = scaled(LAST_CHANNELS, variant.width)
         backbone = MobileNetV2(width=variant.width, depth=variant.depth, last=last)
         return backbone, backbone.out_channels
+
+    def make_head(self, channels: int, outputs: int) -> nn.Sequential:
+        """Return an SSD-lite head."""
+        return lite_head(channels, outputs)

@@ -48,6 +48,14 @@ class _Levels(nn.Module):
         return maps
 
 
+def lite_head(channels: int, outputs: int) -> nn.Sequential:
+    """Return an SSD-lite head: depthwise 3x3, then 1x1 with bias (MobileNetV2, section 6.2)."""
+    return nn.Sequential(
+        ConvBlock(channels, channels, kernel=3, groups=channels),
+        nn.Conv2d(channels, outputs, kernel_size=1),
+    )
+
+
 class Mb2SsdLiteF38(SSD):
     """At 300x300: feature maps 38, 19, 10, 5; the last two maps of SSD are left out on purpose.
 
@@ -64,11 +72,8 @@ class Mb2SsdLiteF38(SSD):
         return features, features.out_channels
 
     def make_head(self, channels: int, outputs: int) -> nn.Sequential:
-        """Return an SSD-lite head: depthwise 3x3, then 1x1 with bias (MobileNetV2, section 6.2)."""
-        return nn.Sequential(
-            ConvBlock(channels, channels, kernel=3, groups=channels),
-            nn.Conv2d(channels, outputs, kernel_size=1),
-        )
+        """Return an SSD-lite head."""
+        return lite_head(channels, outputs)
 
 
 class Mb2SsdLiteF38Relu(Mb2SsdLiteF38):
