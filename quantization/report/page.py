@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-import jinja2
-
 from ...datasets.record import Dataset
 from ...evaluation.bootstrap import Interval
+from ...evaluation.pages.rendering import page_environment
 from ...runtime.files import write_text
 from ..advice import worst_layers
 from .charts import axis_of_parts, axis_of_report, axis_of_study, line
@@ -45,13 +44,7 @@ def save_page(report: Report, folder: Path, thumbnails: Sequence[str] = ()) -> P
 
 def render(report: Report, thumbnails: Sequence[str] = ()) -> str:
     """Return the page; every text that comes from outside is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment(Path(__file__).parent)
     environment.filters |= {
         "ap": _ap,
         "drop": _drop,

@@ -1,0 +1,1 @@
+"""What the pages that hexdet writes have in common: their style, and how they are rendered."""
