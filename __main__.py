@@ -51,13 +51,16 @@ USER_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROF
 def train(
     recipe: RecipeName,
     overrides: Overrides = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last epoch.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
     build: BuildFolder = Path("build"),
 ) -> None:
-    """Train a recipe's network; the best checkpoint goes to build/NAME/training."""
-    from . import verbs
+    """Train a recipe's network; the best checkpoint goes to build/NAME/training.
 
-    verbs.train(_recipe(recipe, overrides), build, resume=resume)
+    Several GPUs: torchrun --nproc-per-node 2 -m hexdet train RECIPE
+    """
+    from .training_verb import train as run
+
+    run(_recipe(recipe, overrides), build, resume=resume)
 
 
 @app.command(

@@ -16,6 +16,7 @@ from .export.dlc_stages import INT8_DLC, write_dlcs, write_targets
 from .export.lint import operator_histogram
 from .export.pipeline import check_bundle, export_bundle, export_foreign
 from .export.stages import STAGES, StageReport, Step, Watcher
+from .left_out import show_left_out
 from .quantization.report.inputs import load_report
 from .quantization.report.making import make_report
 from .quantization.report.page import save_report
@@ -62,7 +63,7 @@ def export(
         checkpoint = load_checkpoint(path or default_checkpoint(recipe, build), recipe)
         console.say(f"checkpoint: {_short(checkpoint.path)}")
         bundle = export_bundle(recipe, checkpoint, folder, Shown())
-    _show_dropped(recipe)
+    show_left_out(recipe)
     placement = examine(bundle, recipe)
     images = recipe.export.check_images if check is None else check
     if images == 0:
@@ -252,33 +253,6 @@ def report(
     check_verdict(result)
 
 
-def train(recipe: Recipe, build: Path, *, resume: bool) -> None:
-    """Train a recipe and say where the checkpoint is."""
-    from .training.loop import EpochReport, StepReport
-    from .training.loop import train as run
-
-    folder = build / recipe.name / "training"
-    with console.bar(f"training {recipe.name}") as step, console.log_shown():
-
-        def on_step(report: StepReport) -> None:
-            step(report.step, report.steps)
-
-        def on_epoch(report: EpochReport) -> None:
-            score = "" if report.ap50 is None else f", validation AP@0.5 {report.ap50:.4f}"
-            console.say(
-                f"epoch {report.epoch}/{report.epochs}: score loss {report.score_loss:.3f}, "
-                f"box loss {report.box_loss:.3f}{score}, {report.seconds:.0f} s"
-            )
-
-        _show_dropped(recipe)
-        result = run(recipe, folder, resume=resume, on_step=on_step, on_epoch=on_epoch)
-    console.out.print(
-        f"best checkpoint {result.best}: validation AP@0.5 {result.ap50:.4f}, "
-        f"trained in {result.seconds / 60:.1f} minutes",
-        markup=False,
-    )
-
-
 @contextlib.contextmanager
 def _bars(verb: str) -> Iterator[Callable[[str, int, int], None]]:
     """Yield a progress function that opens a new bar for every new name."""
@@ -374,26 +348,6 @@ def _report(
         )
     save_report(report, bundle.folder, open_split(recipe.data, "test"))
     return report
-
-
-def _show_dropped(recipe: Recipe) -> None:
-    """Say which annotations were left out, once for each split.
-
-    Classes that the recipe does not name are no fault: to leave them out is its choice.
-    """
-    datasets = [open_split(recipe.data, split) for split in ("train", "test")]
-    for dataset in {dataset.name: dataset for dataset in datasets}.values():
-        lost = [item for item in dataset.dropped if item.reason != "unknown class"]
-        for item in lost:
-            console.warn(f"{dataset.name}: left out {item.reason} in {item.image}: {item.detail}")
-        if lost:
-            console.warn(f"{dataset.name}: {len(lost)} annotations left out")
-        others = [item.detail for item in dataset.dropped if item.reason == "unknown class"]
-        if others:
-            names = ", ".join(detail.partition(" (")[0] for detail in others)
-            console.say(
-                f"{dataset.name}: {len(others)} classes that the recipe leaves out: {names}"
-            )
 
 
 def _short(path: Path) -> Path:

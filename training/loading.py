@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -25,6 +25,7 @@ from ..runtime.contract import DetectorContract
 from ..runtime.images import to_pixels
 from .augmentation import augment
 from .matching import match
+from .record_cache import RecordCache
 
 MAX_UNREADABLE = 10
 """Images in a row that may be unreadable: after more it is no longer the images, but the disk."""
@@ -40,6 +41,8 @@ class Reading:
     unreadable: tuple[str, ...] = ()
     """Why an image could not be read and another took its place, one sentence an image."""
     images: int = 0
+    cached: int = 0
+    """Images that were in memory already."""
     read_s: float = 0.0
     augment_s: float = 0.0
     match_s: float = 0.0
@@ -49,6 +52,7 @@ class Reading:
         return Reading(
             unreadable=self.unreadable + other.unreadable,
             images=self.images + other.images,
+            cached=self.cached + other.cached,
             read_s=self.read_s + other.read_s,
             augment_s=self.augment_s + other.augment_s,
             match_s=self.match_s + other.match_s,
@@ -81,11 +85,9 @@ class Batch(NamedTuple):
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
         return self._replace(
-            **{
-                name: value.to(device, non_blocking=True)
-                for name, value in self._asdict().items()
-                if isinstance(value, Tensor)
-            }
+            pixels=self.pixels.to(device, non_blocking=True),
+            labels=self.labels.to(device, non_blocking=True),
+            deltas=self.deltas.to(device, non_blocking=True),
         )
 
 
@@ -97,9 +99,15 @@ class TrainingSamples(TorchDataset[Sample]):
     """
 
     def __init__(
-        self, dataset: Dataset, contract: DetectorContract, section: TrainingSection
+        self,
+        dataset: Dataset,
+        contract: DetectorContract,
+        section: TrainingSection,
+        *,
+        processes: int = 1,
     ) -> None:
-        self._dataset = dataset
+        """processes: of this machine, which share the recipe's cache."""
+        self.cache = RecordCache(dataset, section.cache_mib * 2**20 // processes)
         self._contract = contract
         self._section = section
         self._anchors = all_anchors(contract)
@@ -109,7 +117,7 @@ class TrainingSamples(TorchDataset[Sample]):
         """Return one sample; raises DataError where too many images in a row are unreadable."""
         epoch, index = key
         times = [time.perf_counter()]
-        record, unreadable = self._read(index)
+        record, cached, unreadable = self._read(index)
         times.append(time.perf_counter())
         # The sample depends on its key alone, so that neither the number of workers nor an
         # interruption changes what the network sees.
@@ -133,6 +141,7 @@ class TrainingSamples(TorchDataset[Sample]):
         reading = Reading(
             unreadable=tuple(unreadable),
             images=1,
+            cached=int(cached),
             read_s=read_s,
             augment_s=augment_s,
             match_s=match_s,
@@ -145,16 +154,21 @@ class TrainingSamples(TorchDataset[Sample]):
             samples = [self[key] for key in keys]
         except DataError as error:
             return error
-        *arrays, readings = zip(*samples, strict=True)
-        return Batch(*(default_collate(v) for v in arrays), sum(readings, Reading()))
+        return Batch(
+            pixels=default_collate([sample.pixels for sample in samples]),
+            labels=default_collate([sample.labels for sample in samples]),
+            deltas=default_collate([sample.deltas for sample in samples]),
+            reading=sum((sample.reading for sample in samples), Reading()),
+        )
 
-    def _read(self, index: int) -> tuple[Record, list[str]]:
-        """Return the record, or the next readable one, and why those before it are not."""
+    def _read(self, index: int) -> tuple[Record, bool, list[str]]:
+        """Return the record, or the next readable one, whether it was in memory, and why those
+        before it cannot be read."""
         unreadable: list[str] = []
-        count = len(self._dataset)
+        count = len(self.cache)
         for step in range(min(count, MAX_UNREADABLE + 1)):
             try:
-                return self._dataset[(index + step) % count], unreadable
+                return *self.cache.read((index + step) % count), unreadable
             except DataError as error:
                 unreadable.append(str(error))
         raise DataError(
@@ -176,13 +190,16 @@ class EpochBatches:
         self._seed = seed
         self._rank, self._processes = rank, processes
         self.epoch = 0
+        self.first = 0
+        """The batch that an epoch begins with: 0, but where one is resumed."""
 
     def __len__(self) -> int:
         return self._count // self.batch_size
 
     def __iter__(self) -> Iterator[list[Key]]:
         order = np.random.default_rng((self._seed, self.epoch)).permutation(self._count)
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
+        end = len(self) * self.batch_size
+        for start in range(self.first * self.batch_size, end, self.batch_size):
             batch = order[start : start + self.batch_size]
             yield [(self.epoch, int(i)) for i in batch[self._rank :: self._processes]]
 
@@ -200,10 +217,12 @@ def make_loader(
         worker_init_fn=_begin_worker,
         prefetch_factor=4 if workers else None,
         pin_memory=torch.cuda.is_available(),
+        # Forked workers share the memory of the cache.
+        multiprocessing_context="fork" if workers else None,
     )
 
 
-def _as_it_is(batch: Batch | DataError) -> Batch | DataError:
+def _as_it_is(batch: Any) -> Any:
     return batch
 
 

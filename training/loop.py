@@ -2,63 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import cast
 
 import torch
-from torch import nn
 
-from ..datasets.opening import open_split
-from ..errors import ArtifactError, DataError, TrainingError
-from ..evaluation.running import evaluate
+from ..datasets.opening import Split, open_split
+from ..datasets.record import Dataset
+from ..errors import DataError, RecipeError, TrainingError
 from ..recipe import Recipe
-from ..recipe_training import TrainingSection
-from ..runtime.detector import Detector
-from .backend import TorchBackend
-from .checkpoint import network_of, save_checkpoint, start_from
+from .checkpoint import save_checkpoint
 from .contract import contract_of
-from .ema import MovingAverage
-from .loading import Batch, EpochBatches, TrainingSamples, make_loader
-from .objective import Objective
-from .schedule import learning_rate
-from .state import FILE_NAME, load_state, save_state
+from .curves import Curves
+from .folder import TrainingFolder
+from .learner import Learner
+from .loading import Batch, EpochBatches, Reading, TrainingSamples, make_loader
+from .networks import SSD
+from .processes import ProcessError, Processes, joined
+from .reports import EpochReport, StepReport, TrainingResult
+from .state import Progress, read_state
+from .validation import Validation
 
-VALIDATION_IMAGES = 100
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepReport:
-    """One optimizer step; step counts from 1 over the whole training."""
-
-    epoch: int
-    step: int
-    steps: int
-    loss: float
-    learning_rate: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class EpochReport:
-    """One epoch; the losses are means of its steps, ap50 is None where it was not validated."""
-
-    epoch: int
-    epochs: int
-    score_loss: float
-    box_loss: float
-    ap50: float | None
-    seconds: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingResult:
-    """Where the checkpoints are, and the best validation AP@0.5."""
-
-    best: Path
-    ap50: float
-    seconds: float
+WORKER_DIED = "DataLoader worker (pid"
+"""How PyTorch begins to say, as a RuntimeError, that a worker was killed."""
 
 
 def train(
@@ -69,15 +40,32 @@ def train(
     on_step: Callable[[StepReport], None] = lambda report: None,
     on_epoch: Callable[[EpochReport], None] = lambda report: None,
 ) -> TrainingResult:
-    """Train the recipe's network; `best.safetensors` and the state to resume go into `folder`.
+    """Train the recipe's network; the checkpoints and the state to resume go into `folder`.
 
-    Raises TrainingError where the loss is not finite; the last good checkpoint stays.
+    Started by `torchrun`, it shares every batch with the other processes; the first of them alone
+    writes and reports. Raises TrainingError where the loss is not finite or a worker dies; what
+    was saved last stays.
     """
-    if not resume and (folder / FILE_NAME).is_file():
-        raise ArtifactError(
-            f"{folder} already holds a training: continue it with --resume, or remove the folder"
-        )
-    return _Training(recipe, folder, on_step, on_epoch).run(resume=resume)
+    files = TrainingFolder(path=folder)
+    with contextlib.ExitStack() as stack:
+        processes = stack.enter_context(joined())
+        if processes.first:
+            stack.enter_context(files.held(resume=resume))
+        training = _Training(recipe, files, processes, on_step, on_epoch)
+        if resume:
+            training.resume()
+        if processes.first:
+            training.curves = stack.enter_context(Curves(files.curves, training.steps_taken + 1))
+        try:
+            return training.run()
+        except RuntimeError as error:
+            # PyTorch raises it wherever the process happens to be.
+            if WORKER_DIED not in str(error):
+                raise
+            raise ProcessError(
+                f"a worker that loads images died: {str(error).splitlines()[0]} Memory may be "
+                f"short: lower training.workers or training.cache_mib; {files.kept}"
+            ) from error
 
 
 class _Training:
@@ -86,170 +74,204 @@ class _Training:
     def __init__(
         self,
         recipe: Recipe,
-        folder: Path,
+        files: TrainingFolder,
+        processes: Processes,
         on_step: Callable[[StepReport], None],
         on_epoch: Callable[[EpochReport], None],
     ) -> None:
-        self.recipe, self.folder = recipe, folder
-        self.on_step, self.on_epoch = on_step, on_epoch
+        self.recipe, self.files, self.processes = recipe, files, processes
         self.section = recipe.training
-        self.contract = contract_of(recipe)
-        self.objective = Objective(self.contract, self.section)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.validation = open_split(recipe.data, "val")
-        dataset = open_split(recipe.data, "train")
-        samples = TrainingSamples(dataset, self.contract, self.section)
-        self.batches = EpochBatches(len(dataset), self.section.batch_size, self.section.seed)
+        self.on_step, self.on_epoch = on_step, on_epoch
+        contract = contract_of(recipe)
+        dataset = self._open("train")
+        self.validation = Validation(self._open("val"), contract, recipe.evaluation.score)
+        samples = TrainingSamples(dataset, contract, self.section, processes=processes.local_count)
+        self.batches = EpochBatches(
+            len(dataset),
+            self.section.batch_size,
+            self.section.seed,
+            rank=processes.rank,
+            processes=processes.count,
+        )
+        if self.batches.batch_size < processes.count:
+            raise RecipeError(
+                f"training.batch_size: {processes.count} processes cannot share batches of "
+                f"{self.batches.batch_size} images"
+            )
         self.loader = make_loader(samples, self.batches, self.section.workers)
-        self.total_steps = len(self.batches) * self.section.epochs
-        torch.manual_seed(self.section.seed)
-        network = network_of(recipe)
-        if self.section.start_from:
-            start_from(network, self.section.start_from)
-        self.network: nn.Module = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = MovingAverage(self.network, self.section.ema_decay)
-        self.optimizer = make_optimizer(self.network, self.section)
-        self.half = _uses_bfloat16(self.section, self.device)
-        self.best_ap50 = -1.0
-        self.seconds = 0.0
+        self.steps = len(self.batches) * self.section.epochs
+        self.learner = Learner(recipe, contract, self.steps, processes)
+        self.progress = Progress()
+        self.mark = time.monotonic()
+        self.curves: Curves | None = None
 
-    def run(self, *, resume: bool) -> TrainingResult:
-        first = self._resume() if resume else 0
-        for epoch in range(first, self.section.epochs):
-            start = time.monotonic()
-            score_loss, delta_loss = self._epoch(epoch)
-            ap50 = self._validate(epoch)
-            self.seconds += time.monotonic() - start
-            progress = {"epoch": epoch + 1, "best": self.best_ap50, "seconds": self.seconds}
-            save_state(
-                self.folder, self.recipe, self.network, self.average, self.optimizer, progress
+    def _open(self, split: Split) -> Dataset:
+        """Open a split, which must hold as many images for every process."""
+        dataset = open_split(self.recipe.data, split)
+        if len(dataset) == 0:
+            raise DataError(f"the split {split} of {dataset.name} holds no image")
+        count = torch.tensor(len(dataset), device=self.processes.device)
+        expected = int(self.processes.from_first(count))
+        if len(dataset) != expected:
+            raise ProcessError(
+                f"{dataset.name} holds {len(dataset)} images for process {self.processes.rank} and "
+                f"{expected} for the first: give every machine the same data"
             )
-            self.on_epoch(
-                EpochReport(
-                    epoch=epoch + 1,
-                    epochs=self.section.epochs,
-                    score_loss=score_loss,
-                    box_loss=delta_loss,
-                    ap50=ap50,
-                    seconds=self.seconds,
-                )
-            )
-        return TrainingResult(best=self._best, ap50=self.best_ap50, seconds=self.seconds)
+        return dataset
 
     @property
-    def _best(self) -> Path:
-        return self.folder / "best.safetensors"
+    def steps_taken(self) -> int:
+        """Return the number of steps so far."""
+        return self.progress.epoch * len(self.batches) + self.progress.step
 
-    def _resume(self) -> int:
-        progress = load_state(self.folder, self.recipe, self.network, self.average, self.optimizer)
-        self.best_ap50, self.seconds = progress["best"], progress["seconds"]
-        return int(progress["epoch"])
+    def resume(self) -> None:
+        """Go on from the saved state, which process 0 alone reads."""
+        data = read_state(self.files.state) if self.processes.first else b""
+        data = self.processes.bytes_from_first(data)
+        self.progress = Progress(**self.learner.restore(data, self.files.state))
 
-    def _epoch(self, epoch: int) -> tuple[float, float]:
-        self.network.train()
-        self.batches.epoch = epoch
-        sums = [0.0, 0.0]
-        for index, batch in enumerate(self.loader):
+    def run(self) -> TrainingResult:
+        """Train to the end of the last epoch, or of patience."""
+        self.mark = time.monotonic()
+        while self.progress.epoch < self.section.epochs and not self._out_of_patience:
+            self._epoch()
+        progress = self.progress
+        return TrainingResult(
+            best=self.files.best,
+            last=self.files.last,
+            curves=self.files.curves,
+            ap50=progress.best,
+            seconds=progress.seconds,
+            unreadable=progress.unreadable,
+            stopped_early=progress.epoch if progress.epoch < self.section.epochs else None,
+        )
+
+    @property
+    def _out_of_patience(self) -> bool:
+        return 0 < self.section.patience <= self.progress.stale
+
+    def _epoch(self) -> None:
+        """Train for an epoch, or the rest of one; then validate, save and report."""
+        self.learner.network.train()
+        begun, first = time.monotonic(), self.progress.step
+        reading = self._steps()
+        seconds = time.monotonic() - begun
+        images = (len(self.batches) - first) * self.batches.batch_size
+        losses = {k: v / len(self.batches) for k, v in self.progress.losses.items()}
+        ap50, unreadable = self._validate()
+        if self.processes.first:
+            self._checkpoint(self.files.last, ap50)
+        unreadable = self.processes.gathered(reading.unreadable) + unreadable
+        cached, read = self.processes.total(
+            torch.tensor([reading.cached, reading.images], device=self.processes.device)
+        ).tolist()
+        self.progress.epoch += 1
+        self.progress.step, self.progress.losses = 0, {}
+        self.progress.unreadable += len(unreadable)
+        report = EpochReport(
+            epoch=self.progress.epoch,
+            epochs=self.section.epochs,
+            step=self.steps_taken,
+            losses=losses,
+            ap50=ap50,
+            seconds=self._seconds(),
+            images_per_s=images / seconds,
+            cached=cached / read,
+            unreadable=tuple(unreadable),
+        )
+        if self.curves is not None:
+            self.curves.epoch(report)
+            self._save()
+            self.on_epoch(report)
+
+    def _steps(self) -> Reading:
+        """Take the epoch's steps; return how its images were read."""
+        epoch, reading = self.progress.epoch, Reading()
+        self.batches.epoch, self.batches.first = epoch, self.progress.step
+        begun = time.monotonic()
+        for batch in self.loader:
             if isinstance(batch, DataError):
-                raise batch
-            step = epoch * len(self.batches) + index
-            score_loss, delta_loss = self._step(step, batch.to(self.device))
-            sums[0] += score_loss
-            sums[1] += delta_loss
-            if not math.isfinite(score_loss + delta_loss):
-                raise self._stopped(f"loss is {score_loss + delta_loss}", step)
-            self.on_step(
-                StepReport(
+                raise ProcessError(str(batch)) from batch
+            reading += batch.reading
+            losses = self._step(batch)
+            for name, value in losses.items():
+                self.progress.losses[name] = self.progress.losses.get(name, 0.0) + value
+            self.progress.step += 1
+            ended = time.monotonic()
+            if self.curves is not None:
+                report = StepReport(
                     epoch=epoch + 1,
-                    step=step + 1,
-                    steps=self.total_steps,
-                    loss=score_loss + delta_loss,
-                    learning_rate=self.optimizer.param_groups[0]["lr"],
+                    step=self.steps_taken,
+                    steps=self.steps,
+                    losses=losses,
+                    learning_rate=self.learner.rate,
+                    images_per_s=self.batches.batch_size / (ended - begun),
                 )
-            )
-        return sums[0] / len(self.batches), sums[1] / len(self.batches)
+                self.curves.step(report)
+                self.on_step(report)
+                if self._due:
+                    self._seconds()
+                    self._save()
+            begun = ended
+        return reading
 
-    def _stopped(self, what: str, step: int) -> TrainingError:
-        kept = (
-            f"the last good checkpoint is {self._best}"
-            if self._best.is_file()
-            else "there is no good checkpoint yet"
-        )
-        return TrainingError(
-            f"the {what} in epoch {step // len(self.batches) + 1}, step {step + 1}: "
-            f"lower training.learning_rate or training.gradient_clip; {kept}"
-        )
+    @property
+    def _due(self) -> bool:
+        """Return whether to save within the epoch; at its end that is done anyway."""
+        step, every = self.progress.step, self.section.save_every
+        return every > 0 and step % every == 0 and step < len(self.batches)
 
-    def _step(self, step: int, batch: Batch) -> tuple[float, float]:
-        """Take one optimizer step, unless the loss is not finite; return both losses."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(
-                step,
-                self.total_steps,
-                peak=self.section.learning_rate,
-                warmup=self.section.warmup,
-                schedule=self.section.schedule,
-            )
-        spec = self.contract.input
-        # [n, h, w, 3] -> [n, 3, h, w], which in memory is channels-last already
-        image = (batch.pixels.permute(0, 3, 1, 2).float() - spec.mean) / spec.std
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.half):
-            outputs = self.network(image)
-        losses = self.objective(outputs, batch.labels, batch.deltas)
-        loss = losses.total
-        if torch.isfinite(loss):
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.section.gradient_clip)
-            if not torch.isfinite(norm):
-                # A step would spoil the weights, and the end of the epoch the state to resume from.
-                raise self._stopped(f"gradient's norm is {float(norm)}", step)
-            self.optimizer.step()
-            self.average.update(self.network)
-        return float(losses.score.detach()), float(losses.box.detach())
+    def _step(self, batch: Batch) -> dict[str, float]:
+        try:
+            return self.learner.step(self.steps_taken, batch)
+        except FloatingPointError as error:
+            raise TrainingError(
+                f"the {error} in epoch {self.progress.epoch + 1}, step {self.steps_taken + 1}: "
+                f"lower training.learning_rate or training.gradient_clip; {self.files.kept}"
+            ) from error
 
-    def _validate(self, epoch: int) -> float | None:
-        last = epoch + 1 == self.section.epochs
-        if (epoch + 1) % self.section.validate_every and not last:
-            return None
-        network = self.average.network
-        detector = Detector(self.contract, TorchBackend(network, self.contract))  # type: ignore[arg-type]
-        accuracy = evaluate(
-            detector,
-            self.validation,
-            score=self.recipe.evaluation.score,
-            limit=VALIDATION_IMAGES,
-        ).accuracy
+    def _validate(self) -> tuple[float | None, list[str]]:
+        """Score the moving average where it is time to, and keep the best; of process 0 alone."""
+        number = self.progress.epoch + 1
+        if number % self.section.validate_every and number != self.section.epochs:
+            return None, []
+        ap50: float | None = None
+        reasons: list[str] = []
+        if self.processes.first:
+            accuracy, reasons = self.validation(cast("SSD", self.learner.average.network))
+            ap50 = math.nan if accuracy is None else accuracy.ap50
+            self._keep_best(ap50, 0 if accuracy is None else accuracy.images)
+        stale = torch.tensor(self.progress.stale, device=self.processes.device)
+        self.progress.stale = int(self.processes.from_first(stale))
+        return ap50, reasons
+
+    def _keep_best(self, ap50: float, images: int) -> None:
+        progress = self.progress
+        better = ap50 > progress.best
         # Without an object in the validation images there is no AP: then the last one is kept.
-        if not accuracy.ap50 < self.best_ap50 or not self._best.is_file():
-            self.best_ap50 = accuracy.ap50
-            notes = {
-                "epoch": epoch + 1,
-                "validation_ap50": round(accuracy.ap50, 4),
-                "validation_images": accuracy.images,
-                "torch": torch.__version__,
-            }
-            save_checkpoint(self._best, network, self.recipe, notes)
-        return accuracy.ap50
+        if not ap50 < progress.best or not self.files.best.is_file():
+            progress.best = ap50
+            self._checkpoint(self.files.best, ap50, images)
+        if not math.isnan(ap50):
+            progress.stale = 0 if better else progress.stale + 1
 
+    def _checkpoint(self, path: Path, ap50: float | None, images: int | None = None) -> None:
+        notes = {"epoch": self.progress.epoch + 1, "torch": torch.__version__}
+        if ap50 is not None:
+            notes["validation_ap50"] = round(ap50, 4)
+        if images is not None:
+            notes["validation_images"] = images
+        save_checkpoint(path, self.learner.average.network, self.recipe, notes)
 
-def make_optimizer(network: nn.Module, section: TrainingSection) -> torch.optim.Optimizer:
-    """Return the recipe's optimizer; biases and batch norms are not decayed."""
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    free = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": decayed, "weight_decay": section.weight_decay},
-        {"params": free, "weight_decay": 0.0},
-    ]
-    if section.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=section.learning_rate, momentum=section.momentum)
-    return torch.optim.AdamW(groups, lr=section.learning_rate)
+    def _save(self) -> None:
+        """Save what can be resumed; the curves first, so that they are never behind it."""
+        assert self.curves is not None
+        self.curves.flush()
+        self.learner.save(self.files.state, asdict(self.progress))
 
-
-def _uses_bfloat16(section: TrainingSection, device: torch.device) -> bool:
-    if section.precision != "auto":
-        return section.precision == "bfloat16"
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    # Without native instructions bfloat16 on a CPU is emulated, and slower than float32.
-    return bool(torch.cpu._is_avx512_bf16_supported())
+    def _seconds(self) -> float:
+        """Return how long the training has taken, and let it be known when it is resumed."""
+        now = time.monotonic()
+        self.progress.seconds += now - self.mark
+        self.mark = now
+        return self.progress.seconds

@@ -34,8 +34,8 @@ ALLOWED = {
     },
 }  # fmt: skip
 DOOR = {
-    "__main__", "benches", "benching", "console", "detecting", "importing", "options", "quantizing",
-    "tables", "verbs",
+    "__main__", "benches", "benching", "console", "detecting", "importing", "left_out", "options",
+    "quantizing", "tables", "training_verb", "verbs",
 }  # fmt: skip
 FORBIDDEN_ON_DEVICE = ("torch", "onnx", "yaml", "pydantic", "onnxsim", "safetensors", "pycocotools")
 

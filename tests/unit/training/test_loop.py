@@ -21,14 +21,16 @@ from hexdet.datasets.record import Annotation, Dataset, Dropped, Record
 from hexdet.errors import ArtifactError, TrainingError
 from hexdet.recipe import Recipe
 from hexdet.recipe_data import ScenesData
-from hexdet.training import loop, objective
+from hexdet.training import learner, loop, objective, validation
 from hexdet.training.checkpoint import load_checkpoint
-from hexdet.training.loop import EpochReport, StepReport, train
+from hexdet.training.loop import train
 from hexdet.training.losses import focal_loss
+from hexdet.training.reports import EpochReport, StepReport
 from hexdet.training.schedule import learning_rate
 
 Overrides = Callable[..., Recipe]
-BEST, STATE = "best.safetensors", "state.safetensors"
+BEST, LAST, STATE = "best.safetensors", "last.safetensors", "state.safetensors"
+CURVES = "tensorboard"
 STEPS = 2
 """Of an epoch: 8 scenes in batches of 4."""
 
@@ -91,6 +93,11 @@ def same_tensors(a: Path, b: Path) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
 
 
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Return what is in the folder beside the curves, which are never rewritten."""
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+
+
 def progress_of(folder: Path) -> dict[str, Any]:
     with safe_open(folder / STATE, "pt") as stream:
         progress: dict[str, Any] = json.loads(stream.metadata()["progress"])
@@ -143,11 +150,11 @@ def test_it_learns_a_handful_of_scenes(tiny_recipe: Overrides, tmp_path: Path) -
     )
     reports: list[EpochReport] = []
     result = train(recipe, tmp_path, on_epoch=reports.append)
-    losses = [report.score_loss + report.box_loss for report in reports]
+    losses = [sum(report.losses.values()) for report in reports]
     assert losses[-1] < 0.5 * losses[0]
     assert max(losses[-3:]) < min(losses[:3])
-    assert reports[-1].score_loss < reports[0].score_loss
-    assert reports[-1].box_loss < reports[0].box_loss
+    for part in ("score", "box"):
+        assert reports[-1].losses[part] < reports[0].losses[part]
     assert load_checkpoint(result.best, recipe).notes["epoch"] == 12
 
 
@@ -174,10 +181,10 @@ def test_reports_count_steps_and_epochs_from_one(tiny_recipe: Overrides, tmp_pat
     assert [e.ap50 is None for e in epochs] == [True, False, False]
     for epoch in epochs:
         mean = sum(s.loss for s in steps if s.epoch == epoch.epoch) / STEPS
-        assert epoch.score_loss + epoch.box_loss == pytest.approx(mean)
+        assert sum(epoch.losses.values()) == pytest.approx(mean)
     assert 0 < epochs[0].seconds < epochs[1].seconds < epochs[2].seconds == result.seconds
     assert result.best == tmp_path / BEST
-    assert sorted(p.name for p in tmp_path.iterdir()) == [BEST, STATE]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [BEST, LAST, STATE, CURVES]
 
 
 def test_a_resumed_training_gives_the_same_bits(
@@ -238,10 +245,10 @@ def test_the_number_of_workers_does_not(
 
 
 def test_an_existing_training_is_not_started_over(recipe: Recipe, whole: Path) -> None:
-    before = {p.name: p.read_bytes() for p in whole.iterdir()}
+    before = files_of(whole)
     with pytest.raises(ArtifactError, match="already holds a training: continue it with --resume"):
         train(recipe, whole)
-    assert {p.name: p.read_bytes() for p in whole.iterdir()} == before
+    assert files_of(whole) == before
 
 
 @pytest.mark.parametrize(
@@ -322,14 +329,14 @@ def test_a_number_that_is_not_finite_stops_and_spoils_nothing(
     kept: dict[str, bytes] = {}
 
     def keep(report: EpochReport) -> None:
-        kept.update({p.name: p.read_bytes() for p in tmp_path.iterdir()})
+        kept.update(files_of(tmp_path))
 
     monkeypatch.setattr(objective, "focal_loss", broken_at(step, breakage))
-    message = rf"the {what} in epoch {epoch}, step {step}: .*last good checkpoint is .*{BEST}"
+    message = rf"the {what} in epoch {epoch}, step {step}: .*{STATE} is whole: go on with --resume"
     with pytest.raises(TrainingError, match=message):
         train(recipe, tmp_path, on_epoch=keep)
-    assert kept.keys() == {BEST, STATE}
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == kept
+    assert kept.keys() == {BEST, LAST, STATE}
+    assert files_of(tmp_path) == kept
     monkeypatch.undo()
     monkeypatch.setattr(loop, "open_split", remembered_split)
     if breakage is no_gradient and step == 4:  # costly, so once: it goes on as if nothing had been
@@ -343,7 +350,7 @@ def test_a_loss_that_is_not_finite_from_the_start_leaves_no_file(
     monkeypatch.setattr(objective, "focal_loss", broken_at(1, no_loss))
     with pytest.raises(TrainingError, match=r"epoch 1, step 1: .*there is no good checkpoint yet"):
         train(recipe, tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert files_of(tmp_path) == {}
 
 
 def test_a_full_disk_is_said_in_words(recipe: Recipe, tmp_path: Path) -> None:
@@ -355,7 +362,7 @@ def test_a_full_disk_is_said_in_words(recipe: Recipe, tmp_path: Path) -> None:
             train(recipe, tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert [p.name for p in tmp_path.iterdir()] == [BEST]
+    assert sorted(files_of(tmp_path)) == [BEST, LAST]
 
 
 @pytest.mark.parametrize(
@@ -376,7 +383,7 @@ def test_the_best_epoch_is_kept_the_later_of_equals(
     def evaluate(*_: Any, **__: Any) -> Any:
         return SimpleNamespace(accuracy=SimpleNamespace(ap50=next(answers), images=2))
 
-    monkeypatch.setattr(loop, "evaluate", evaluate)
+    monkeypatch.setattr(validation, "evaluate", evaluate)
     if resumed:
         interrupted(recipe, tmp_path)
     result = train(recipe, tmp_path, resume=resumed)
@@ -422,8 +429,8 @@ def test_sgd_resumes_with_its_momentum_and_the_cosine_in_its_place(
 
 def test_biases_and_norms_are_not_decayed(tiny_recipe: Overrides) -> None:
     recipe = tiny_recipe()
-    network = loop.network_of(recipe)
-    decayed, free = loop.make_optimizer(network, recipe.training).param_groups
+    network = learner.network_of(recipe)
+    decayed, free = learner.make_optimizer(network, recipe.training).param_groups
     assert decayed["weight_decay"] == recipe.training.weight_decay > 0
     assert free["weight_decay"] == 0
     names = {id(p): name for name, p in network.named_parameters()}
