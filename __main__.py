@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .benches import bench
+from .data_verbs import data
 from .errors import HexdetError
 from .options import (
     AsJson,
@@ -42,6 +43,7 @@ app = typer.Typer(
 )
 
 app.add_typer(bench, name="bench")
+app.add_typer(data, name="data")
 
 USER_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT}
 """Failures of the operating system that are the user's world and no bug."""
