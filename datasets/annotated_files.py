@@ -23,6 +23,10 @@ Size = tuple[int, int]
 Built = tuple[Size, Annotation, list[Dropped]]
 
 
+class ImageSizeError(DataError):
+    """An image has another size than its annotation was made for: its boxes are of no use."""
+
+
 class AnnotatedFiles:
     """One split of a dataset of files; satisfies `Dataset`.
 
@@ -80,7 +84,7 @@ class AnnotatedFiles:
         size = (image.shape[1], image.shape[0])
         stated = self._listing.size(index)
         if stated is not None and stated != size:
-            raise DataError(
+            raise ImageSizeError(
                 f"the image {path} has {size[0]} x {size[1]} pixels, but its annotation was made "
                 f"for {stated[0]} x {stated[1]}: annotate it anew or restore the image"
             )

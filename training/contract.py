@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ..datasets.network_input import input_of
 from ..errors import RecipeError
 from ..recipe import Recipe
 from ..recipe_training import NetworkSection
-from ..runtime.contract import DetectorContract, InputSpec, Level, Thresholds
+from ..runtime.contract import DetectorContract, Level, Thresholds
 from .networks import NETWORKS, Grid, grids_of
 
 
@@ -41,15 +42,7 @@ def contract_of(recipe: Recipe) -> DetectorContract:
         name=recipe.name,
         network=section.name,
         classes=recipe.classes,
-        input=InputSpec(
-            width=section.width,
-            height=section.height,
-            colour=section.colour,
-            mean=section.mean,
-            std=section.std,
-            fit=section.fit,
-            pad=section.pad,
-        ),
+        input=input_of(section),
         activation=section.activation,
         anchor_step=section.anchor_step,
         levels=levels,
