@@ -28,6 +28,7 @@ from rich.table import Table
 from .runtime.files import to_json
 
 if TYPE_CHECKING:
+    from .evaluation.landmark_error import LandmarkError
     from .export.dlc_file.diff import DlcDiff
     from .export.dlc_file.info import DlcInfo
     from .export.ladder import Rung
@@ -175,6 +176,9 @@ def accuracy_table(report: Report) -> None:
             *(share(row.per_class_ap50[name]) for name in report.classes),
         )
     out.print(table)
+    for row in report.rows:
+        if row.landmarks is not None:
+            out.print(f"{row.backend}: {landmark_line(row.landmarks)}", markup=False)
     out.print(report.verdict.sentence, markup=False)
     flips = report.flips.counts
     out.print(
@@ -183,6 +187,12 @@ def accuracy_table(report: Report) -> None:
         f"{flips.new_false} new false alarms, {flips.gone_false} gone.",
         markup=False,
     )
+
+
+def landmark_line(error: LandmarkError) -> str:
+    """Return the error of landmarks in words."""
+    eyes = "" if error.eyes is None else f", {error.eyes:.2%} of the eyes' distance"
+    return f"landmarks {error.box:.2%} of the box off{eyes}, {error.faces} faces"
 
 
 def artifact_table(report: Report) -> None:

@@ -22,14 +22,14 @@ class LandmarkError:
 
     faces: that were found and have a landmark that is known. box: the mean over these faces of
     the mean distance of its known points from the annotated ones, over the square root of its
-    box's area. eyes: the same over the distance of its eyes, of faces of which both are known; nan
-    where there is none. points: as `box`, of each landmark by name; nan where it is never known.
+    box's area. eyes: the same over the distance of its eyes, of faces of which both are known; None
+    where there is none. points: as `box`, of each landmark by name; None where it is never known.
     """
 
     faces: int
     box: float
-    eyes: float
-    points: dict[str, float]
+    eyes: float | None
+    points: dict[str, float | None]
 
 
 def landmark_error(
@@ -60,7 +60,7 @@ def landmark_error(
     eyes = np.linalg.norm(expected[:, 0].astype(np.float64) - expected[:, 1], axis=1)
     return LandmarkError(
         faces=int(some.sum()),
-        box=_mean(_mean_rows(by_box[some])),
+        box=float(_mean_rows(by_box[some]).mean()),
         eyes=_mean(_mean_rows(apart[eyes > 0]) / eyes[eyes > 0]),
         points={name: _mean(by_box[known[:, i], i]) for i, name in enumerate(LANDMARKS)},
     )
@@ -86,5 +86,5 @@ def _mean_rows(values: Double) -> Double:
     return np.asarray(np.nanmean(values, axis=1), np.float64)
 
 
-def _mean(values: Double) -> float:
-    return float(values.mean()) if len(values) else float("nan")
+def _mean(values: Double) -> float | None:
+    return float(values.mean()) if len(values) else None

@@ -7,6 +7,8 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import onnx
 
 from ... import __version__
@@ -16,6 +18,7 @@ from ...evaluation.average_precision import Accuracy, accuracy_of
 from ...evaluation.bootstrap import Resampling
 from ...evaluation.flips import SAME_PLACE_IOU, count_flips, find_flips
 from ...evaluation.graph_cost import graph_cost
+from ...evaluation.landmark_error import landmark_error
 from ...evaluation.matching import match
 from ...recipe import Recipe
 from ...runtime.backend import graph_path
@@ -82,7 +85,8 @@ def make_report(
     if requantize is not None:
         study = _study(bundle, recipe, dataset, requantize, limit, progress)
     scored, accuracies = _score(measured, contract)
-    rows = [_row(key, measured, scored, accuracies[key]) for key in GRAPHS]
+    least = contract.thresholds.of_classes(contract.classes)
+    rows = [_row(key, measured, scored, accuracies[key], least) for key in GRAPHS]
     images = len(measured.truths)
     budget = recipe.evaluation.max_drop if max_drop is None else max_drop
     arch = recipe.export.target_arch
@@ -144,7 +148,13 @@ def _score(measured: Measured, contract: DetectorContract) -> tuple[Scored, dict
     return Scored.of(matches, contract.classes, resampling), accuracies
 
 
-def _row(key: str, measured: Measured, scored: Scored, accuracy: Accuracy) -> Row:
+def _row(
+    key: str,
+    measured: Measured,
+    scored: Scored,
+    accuracy: Accuracy,
+    least: npt.NDArray[np.float32],
+) -> Row:
     drop_ap50 = scored.ap50(key).drop_from(scored.ap50(FLOAT))
     drop_ap = scored.ap(key).drop_from(scored.ap(FLOAT))
     is_reference = key == FLOAT
@@ -162,6 +172,7 @@ def _row(key: str, measured: Measured, scored: Scored, accuracy: Accuracy) -> Ro
         per_class_ap=accuracy.per_class_ap,
         detections=sum(len(d) for d in measured.found[key]),
         seconds=measured.seconds[key],
+        landmarks=landmark_error(measured.truths, measured.found[key], least),
     )
 
 

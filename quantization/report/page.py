@@ -50,6 +50,7 @@ def render(report: Report, thumbnails: Sequence[str] = ()) -> str:
         "drop": _drop,
         "interval": _interval,
         "number": _number,
+        "percent": _percent,
         "mebibytes": _mebibytes,
         "axis": axis_of_parts,
         "line": line,
@@ -110,6 +111,10 @@ def _drop(value: float | None) -> str:
 
 def _interval(value: Interval | None) -> str:
     return "" if value is None else f"{_drop(value.low)} to {_drop(value.high)}"
+
+
+def _percent(value: float | None) -> str:
+    return "unknown" if value is None else f"{100 * value:.2f}"
 
 
 def _number(value: int) -> str:

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator
 
 from ...evaluation.bootstrap import Interval
 from ...evaluation.flips import Flip, FlipCounts
+from ...evaluation.landmark_error import LandmarkError
 from ...runtime.files import to_json, write_text
 from ..advice import AdvisedLayerError
 
@@ -36,7 +37,8 @@ class Row:
     ap50_interval: of ap50, 95 %. drop_ap50, drop_ap: points of AP lost against float, null for
     float. drop_*_interval: of those, 95 %, paired; null where it cannot be told.
     per_class_*: by class name. detections: how many were scored. seconds: spent in this graph, of
-    all workers together.
+    all workers together. landmarks: the error of those at the detector's threshold; null where the
+    network gives none, or none was found of which the truth is known.
     """
 
     key: str
@@ -52,6 +54,7 @@ class Row:
     per_class_ap: dict[str, Number]
     detections: int
     seconds: float
+    landmarks: LandmarkError | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
