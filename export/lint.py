@@ -12,6 +12,7 @@ from onnx import numpy_helper
 
 from ..errors import ParityError
 from ..quantization.encodings import code_tensors
+from ..quantization.quantize import base_path
 from ..runtime.backend import graph_path
 from ..runtime.contract import DetectorContract, InputSpec
 from .dlc_file import read_dlc
@@ -46,6 +47,7 @@ def lint_bundle(folder: Path, contract: DetectorContract) -> list[Remark]:
         *_shared_scale(integers, contract),
         *_ceiling(floats, integers),
         *_input(contract.input),
+        *_other_base(folder),
     ]
     dlc = folder / "int8.dlc"
     if dlc.is_file():
@@ -210,6 +212,22 @@ def _input(spec: InputSpec) -> list[Remark]:
             subject=f"{spec.mean:g}",
             reason=f"a zero point is whole: INT8 sees every pixel {abs(spec.mean % 1):.2g} of a "
             f"grey level off; train with a whole mean",
+        )
+    ]
+
+
+def _other_base(folder: Path) -> list[Remark]:
+    """Say where the integer graph's weights come from: encodings fit one float graph alone."""
+    base = base_path(folder)
+    if base == graph_path(folder, "float"):
+        return []
+    return [
+        Remark(
+            level="note",
+            rule="other float graph",
+            subject=f"int8.onnx, int8.dlc and encodings.json belong to {base.name}",
+            reason="float.onnx has the same outputs with other weights: who quantizes with "
+            f"encodings.json starts from {base.name}",
         )
     ]
 
