@@ -67,28 +67,46 @@ def train(
 
 @app.command(
     "import",
-    epilog="Example: hexdet import mobilenet_v2_1.0_224_quant.npz --recipe bccd_imagenet",
+    epilog="Example: hexdet import mobilenet_v2_1.0_224_quant.npz --recipe bccd_imagenet; "
+    "hexdet import MobileNetSSD_deploy.caffemodel",
 )
 def import_(
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Weights: an .npz with .json.")],
-    recipe: Annotated[
-        str, typer.Option("--recipe", metavar="RECIPE", help="Whose network they are for.")
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="A .npz (with .json), .pth or .caffemodel.")
     ],
+    recipe: Annotated[
+        str | None,
+        typer.Option("--recipe", metavar="RECIPE", help="Whose network the weights are for."),
+    ] = None,
     overrides: Overrides = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Default: build/NAME/imported.safetensors.")
+        Path | None, typer.Option("--out", help="File, of Caffe folder; else within build/NAME.")
+    ] = None,
+    prototxt: Annotated[
+        Path | None, typer.Option("--prototxt", help="Of a caffemodel; else the one beside it.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help="Class names of a caffemodel, one a line.")
     ] = None,
     build: BuildFolder = Path("build"),
 ) -> None:
-    """Bring weights that others trained into a checkpoint of our own networks.
+    """Bring weights that others trained into checkpoints and graphs of our own.
 
-    A folded MobileNetV2 classifier becomes a backbone that training.start_from takes.
+    A folded MobileNetV2 classifier (.npz) becomes a backbone that training.start_from takes.
 
-    An SSD in .tflite or .onnx needs no import: hexdet export --tflite, --onnx.
+    A state dict of the pytorch-ssd family (.pth) becomes a checkpoint, or a part of one.
+
+    A Caffe SSD becomes an ONNX graph and the contract that its prior boxes give.
+
+    A TensorFlow or ONNX SSD needs no import: hexdet export --tflite, --onnx.
     """
     from . import importing
 
-    importing.import_weights(source, _recipe(recipe, overrides), out, build)
+    wishes = importing.Wishes(out=out, build=build, prototxt=prototxt, labels=labels)
+    if recipe is None:
+        importing.import_foreign(source, overrides or [], wishes)
+    else:
+        importing.import_weights(source, _recipe(recipe, overrides), wishes)
 
 
 @app.command(
@@ -108,7 +126,12 @@ def export(
     ] = None,
     onnx: Annotated[
         Path | None,
-        typer.Option("--onnx", "--tflite", help="A foreign SSD instead of a checkpoint."),
+        typer.Option(
+            "--onnx", "--tflite", "--caffe", help="A foreign SSD instead of a checkpoint."
+        ),
+    ] = None,
+    prototxt: Annotated[
+        Path | None, typer.Option("--prototxt", help="Of a caffemodel; else the one beside it.")
     ] = None,
     contract: Annotated[
         str | None, typer.Option("--contract", help="The recipe that describes it.")
@@ -119,10 +142,11 @@ def export(
     from . import verbs
 
     if (onnx is None) != (contract is None) or (recipe is None) == (contract is None):
-        raise typer.BadParameter("give a RECIPE, or --onnx or --tflite together with --contract")
+        raise typer.BadParameter("give a RECIPE, or --onnx, --tflite or --caffe with --contract")
     if onnx is not None and checkpoint is not None:
         raise typer.BadParameter("a foreign SSD and --checkpoint exclude each other")
-    verbs.export(_recipe(recipe or contract or "", overrides), checkpoint, onnx, build, check)
+    parsed = _recipe(recipe or contract or "", overrides)
+    verbs.export(parsed, checkpoint, onnx, build, check, prototxt)
 
 
 @app.command(

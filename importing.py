@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import console
@@ -10,36 +11,82 @@ from .recipe import Recipe
 
 EXPORTED = {".tflite": "--tflite", ".onnx": "--onnx"}
 """Files that hold a whole SSD, which `hexdet export` reads itself."""
+CAFFE = ".caffemodel"
+STATE_DICTS = (".pth", ".pt")
 PART = "imported.safetensors"
 """What a training starts from."""
+KNOWN = "known are .npz (folded weights, with a .json beside them), .pth and .caffemodel"
 
 
-def import_weights(source: Path, recipe: Recipe, out: Path | None, build: Path) -> None:
-    """Import a file by its kind and say what to do with the result."""
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """Where the result goes, and what belongs to a caffemodel."""
+
+    out: Path | None
+    build: Path
+    prototxt: Path | None = None
+    labels: Path | None = None
+
+
+def import_weights(source: Path, recipe: Recipe, wishes: Wishes) -> None:
+    """Import a file into the recipe's network, by its kind, and say what to do with the result."""
+    _refuse_exported(source)
+    if source.suffix == ".npz":
+        _backbone(source, recipe, wishes)
+    elif source.suffix in STATE_DICTS:
+        _state_dict(source, recipe, wishes)
+    elif source.suffix == CAFFE:
+        raise UsageError(f"{source}: leave --recipe out, a Caffe network brings its own contract")
+    else:
+        raise UsageError(f"{source}: {KNOWN}")
+
+
+def import_foreign(source: Path, overrides: list[str], wishes: Wishes) -> None:
+    """Import a Caffe SSD, which needs no recipe: it becomes an ONNX graph and a contract."""
+    _refuse_exported(source)
+    if source.suffix != CAFFE:
+        known = source.suffix == ".npz" or source.suffix in STATE_DICTS
+        what = "say by --recipe whose network these weights are for" if known else KNOWN
+        raise UsageError(f"{source}: {what}")
+    from .export.caffe_ssd.writing import import_caffe_files
+    from .export.foreign import prototxt_of
+
+    prototxt = prototxt_of(source, wishes.prototxt)
+    out = wishes.out or wishes.build / source.stem
+    with console.bar("reading, folding and checking"):
+        written = import_caffe_files(source, prototxt, wishes.labels, out, overrides)
+    network = written.recipe.network
+    console.say(
+        f"{source.name}: {network.width}x{network.height}, {len(network.anchors)} levels, "
+        f"{len(written.recipe.classes)} classes, {written.folded} norms folded"
+    )
+    for assumed in written.assumed:
+        console.warn(f"{prototxt.name} does not say it, taken for granted: {assumed}")
+    console.out.print(
+        f"next: hexdet export --onnx {written.graph} --contract {written.contract} "
+        f"--set data.train=FOLDER --set data.test=FOLDER",
+        markup=False,
+    )
+
+
+def _refuse_exported(source: Path) -> None:
     option = EXPORTED.get(source.suffix)
     if option:
         raise UsageError(
             f"{source} needs no import: `hexdet export {option} {source} --contract CONTRACT`"
         )
-    if source.suffix == ".npz":
-        _backbone(source, recipe, out or build / recipe.name / PART)
-    elif source.suffix in (".pth", ".pt"):
-        _state_dict(source, recipe, out, build)
-    else:
-        raise UsageError(
-            f"{source}: known are .npz (folded weights, with a .json beside them) and .pth"
-        )
 
 
-def _backbone(source: Path, recipe: Recipe, path: Path) -> None:
+def _backbone(source: Path, recipe: Recipe, wishes: Wishes) -> None:
     from .training.weights_in.backbone import import_backbone
 
+    path = wishes.out or wishes.build / recipe.name / PART
     with console.bar("measuring batch norms") as step:
         import_backbone(source, recipe, path, step)
     _say_part(path, recipe)
 
 
-def _state_dict(source: Path, recipe: Recipe, out: Path | None, build: Path) -> None:
+def _state_dict(source: Path, recipe: Recipe, wishes: Wishes) -> None:
     from .training.checkpoint import parts_of
     from .training.weights_in.published import import_state_dict, refuse_to_lose
 
@@ -49,11 +96,11 @@ def _state_dict(source: Path, recipe: Recipe, out: Path | None, build: Path) -> 
     if filled.left:
         console.say(f"without a place in {recipe.network.name}: {parts_of(filled.left)}")
     if not imported.whole:
-        path = imported.save(out or build / recipe.name / PART)
+        path = imported.save(wishes.out or wishes.build / recipe.name / PART)
         _say_part(path, recipe)
         return
     # Where a training would leave its checkpoint: every verb finds it there.
-    path = out or build / recipe.name / "training" / "best.safetensors"
+    path = wishes.out or wishes.build / recipe.name / "training" / "best.safetensors"
     refuse_to_lose(path)
     imported.save(path)
     console.out.print(f"checkpoint: {path}; next: hexdet export {recipe.name}", markup=False)

@@ -51,14 +51,22 @@ class Shown(Watcher):
 
 
 def export(
-    recipe: Recipe, path: Path | None, onnx: Path | None, build: Path, check: int | None
+    recipe: Recipe,
+    path: Path | None,
+    onnx: Path | None,
+    build: Path,
+    check: int | None,
+    prototxt: Path | None = None,
 ) -> None:
-    """Make a bundle, from a checkpoint or a foreign ONNX graph, and close with its table."""
+    """Make a bundle, from a checkpoint or a foreign SSD, and close with its table.
+
+    prototxt: of a foreign caffemodel, where it does not lie beside it under the same name.
+    """
     folder = build / recipe.name
     if onnx is not None:
         network = recipe.network.model_copy(update={"name": onnx.stem})
         recipe = recipe.model_copy(update={"network": network})
-        bundle = export_foreign(recipe, onnx, folder, Shown())
+        bundle = export_foreign(recipe, onnx, folder, Shown(), prototxt)
     else:
         checkpoint = load_checkpoint(path or default_checkpoint(recipe, build), recipe)
         console.say(f"checkpoint: {_short(checkpoint.path)}")

@@ -17,7 +17,7 @@ from ..runtime.files import sha256_of
 from .foreign_check import check_cut
 from .tflite_ssd import LABELS
 
-TFLITE = ".tflite"
+TFLITE, CAFFE = ".tflite", ".caffemodel"
 AFTER_HEADS = frozenset(
     {
         "Add",
@@ -53,16 +53,24 @@ class Cut:
     """What each output of the original was found to be, in words."""
 
 
-def load_foreign(path: Path, contract: DetectorContract, opset: int) -> tuple[onnx.ModelProto, Cut]:
-    """Read a foreign SSD, ONNX or TensorFlow Lite, and cut it back to its heads: see `cut_foreign`.
+def load_foreign(
+    path: Path, contract: DetectorContract, opset: int, prototxt: Path | None = None
+) -> tuple[onnx.ModelProto, Cut]:
+    """Read a foreign SSD, ONNX, TensorFlow Lite or Caffe, and cut it back: see `cut_foreign`.
 
-    Raises ArtifactError also where the file cannot be read.
+    prototxt: the definition of a caffemodel, the one beside it where None. Raises ArtifactError
+    also where a file cannot be read.
     """
     if path.suffix == TFLITE:
         # A package that only this kind of file needs.
         from .tflite_ssd.building import import_tflite_ssd
 
         return cut_foreign(import_tflite_ssd(path, contract, opset), path, contract, opset)
+    if path.suffix == CAFFE:
+        from .caffe_ssd.building import import_caffe_ssd
+
+        model = import_caffe_ssd(path, prototxt_of(path, prototxt), opset)
+        return cut_foreign(model, path, contract, opset)
     try:
         model = onnx.load(path)
         onnx.checker.check_model(model)
@@ -103,11 +111,25 @@ def cut_foreign(
     return result, Cut(removed=removed, heads=named, outputs=outputs)
 
 
-def foreign_sources(path: Path) -> dict[str, str]:
+def prototxt_of(caffemodel: Path, given: Path | None) -> Path:
+    """Return the definition of a caffemodel: the one given, else the one of the same name."""
+    path = given or caffemodel.with_suffix(".prototxt")
+    if not path.is_file():
+        raise ArtifactError(f"{caffemodel} needs its definition: no {path}; name it by --prototxt")
+    return path
+
+
+def foreign_sources(path: Path, prototxt: Path | None = None) -> dict[str, str]:
     """Return the sha256 of a graph and of every file that belongs to it, by name.
 
-    To an ONNX file belong those that its weights lie in, to a `.tflite` its class names.
+    To an ONNX file belong those that its weights lie in, to a `.tflite` its class names, to a
+    caffemodel its prototxt.
     """
+    if path.suffix == CAFFE:
+        return {
+            "caffemodel": sha256_of(path),
+            "prototxt": sha256_of(prototxt_of(path, prototxt)),
+        }
     if path.suffix == TFLITE:
         labels = path.with_name(LABELS)
         return {

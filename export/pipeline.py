@@ -45,17 +45,20 @@ def export_bundle(recipe: Recipe, checkpoint: Checkpoint, folder: Path, watch: W
     )
 
 
-def export_foreign(recipe: Recipe, graph: Path, folder: Path, watch: Watcher) -> Bundle:
-    """Make or refresh a whole bundle from a foreign SSD, an ONNX or a TensorFlow Lite file.
+def export_foreign(
+    recipe: Recipe, graph: Path, folder: Path, watch: Watcher, prototxt: Path | None = None
+) -> Bundle:
+    """Make or refresh a whole bundle from a foreign SSD: ONNX, TensorFlow Lite or Caffe.
 
     The recipe's network section is the contract: strides, anchors, normalisation, activation.
+    prototxt: of a caffemodel, the one beside it where None.
     Raises ArtifactError where the graph cannot be cut back to its heads, and as `export_bundle`.
     """
     contract = contract_of(recipe)
 
     def work(bundle: Bundle) -> None:
         with watch.stage("export", "cutting the graph back to its heads") as step:
-            model, cut = load_foreign(graph, contract, recipe.export.opset)
+            model, cut = load_foreign(graph, contract, recipe.export.opset, prototxt)
             step(1, 1)
         with replacing(bundle.folder / FLOAT) as temporary:
             onnx.save(model, temporary)
@@ -64,7 +67,7 @@ def export_foreign(recipe: Recipe, graph: Path, folder: Path, watch: Watcher) ->
 
     if not graph.is_file():
         raise ArtifactError(f"no network {graph}")
-    return _make(recipe, foreign_sources(graph), folder, watch, work)
+    return _make(recipe, foreign_sources(graph, prototxt), folder, watch, work)
 
 
 def _make(
