@@ -19,6 +19,7 @@ from .options import (
     BuildFolder,
     BundleFolder,
     Limit,
+    MetricChoice,
     Overrides,
     PlaceChoice,
     PrecisionChoice,
@@ -238,7 +239,10 @@ def parity(
     verbs.parity(bundle, limit, bisect, as_json)
 
 
-@app.command(epilog="Example: hexdet evaluate build/heads --backend htp --limit 50")
+@app.command(
+    epilog="Example: hexdet evaluate build/heads --backend htp --limit 50; "
+    "hexdet evaluate build/heads --fppi 0.1 --plots curves"
+)
 def evaluate(
     bundle: BundleFolder,
     backend: Annotated[BackendChoice, typer.Option()] = BackendChoice.cpu,
@@ -249,16 +253,41 @@ def evaluate(
         str | None, typer.Option("--target", help="On the emulated Hexagon of this chip.")
     ] = None,
     workers: Workers = None,
+    metric: Annotated[
+        list[MetricChoice] | None, typer.Option(help="Repeatable; else all of them.")
+    ] = None,
+    operating_point: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Miss rate at this score; else at the detector's own."),
+    ] = None,
+    fppi: Annotated[
+        float | None, typer.Option(min=0.0, help="Miss rate at so many false positives an image.")
+    ] = None,
+    plots: Annotated[
+        Path | None, typer.Option("--plots", help="Draw the curves into this folder.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score one graph of a bundle on annotated images."""
-    from . import verbs
+    """Score one graph of a bundle on annotated images: COCO's figures, VOC's, and the miss rate."""
+    if operating_point is not None and fppi is not None:
+        raise typer.BadParameter("--operating-point and --fppi exclude each other")
+    from .evaluating import Wishes
+    from .evaluating import evaluate as run
 
-    if target is not None:
-        backend = BackendChoice.htp
-    verbs.evaluate(
-        bundle, backend.value, precision.value, split.value, limit, target, workers, as_json
+    wishes = Wishes(
+        backend=BackendChoice.htp.value if target is not None else backend.value,
+        precision=precision.value,
+        split=split.value,
+        limit=limit,
+        target=target,
+        workers=workers,
+        metrics=[choice.value for choice in metric or ()],
+        operating_point=operating_point,
+        fppi=fppi,
+        plots=plots,
+        as_json=as_json,
     )
+    run(bundle, wishes)
 
 
 @app.command(epilog="Example: hexdet report build/bccd --max-drop 0.5")

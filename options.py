@@ -32,6 +32,15 @@ class PrecisionChoice(StrEnum):
     float = "float"
 
 
+class MetricChoice(StrEnum):
+    """Which figures are computed."""
+
+    coco = "coco"
+    voc07 = "voc07"
+    voc = "voc"
+    mr = "mr"
+
+
 class SaveChoice(StrEnum):
     """What results are kept as."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from . import console
 from .datasets.opening import open_split
 from .errors import ParityError, RecipeError
+from .evaluating import score
 from .export.bundle import Bundle
 from .export.dlc_stages import write_dlcs
 from .export.quantizing_stage import quantize_bundle
@@ -16,7 +17,7 @@ from .export.stages import STAGES
 from .recipe import QuantizationSection, Recipe, apply_override, parse_recipe
 from .runtime.backend import Precision
 from .runtime.detector import BackendName
-from .verbs import Shown, examine, score
+from .verbs import Shown, examine
 
 
 def quantize(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import console
-from .datasets.opening import Split, open_split
+from .datasets.opening import open_split
 from .errors import HexdetError, ParityError
 from .export.bundle import Bundle, versions
 from .export.dlc_stages import INT8_DLC, write_dlcs, write_targets
@@ -23,14 +23,10 @@ from .quantization.report.page import save_report
 from .quantization.report.schema import Placement, Report
 from .quantization.report.verdict import check_verdict
 from .recipe import Recipe
-from .runtime.backend import Precision
-from .runtime.detector import BackendName, Detector
 from .runtime.targets import find_target
 from .training.checkpoint import default_checkpoint, load_checkpoint, shipped_checkpoint
 
 if TYPE_CHECKING:
-    from .datasets.record import Dataset
-    from .evaluation.running import Evaluation
     from .export.ladder import Rung
     from .quantization.advice import AdvisedLayerError
     from .quantization.report.calibration_study import Requantize
@@ -146,74 +142,6 @@ def dlc_diff(first: Path, second: Path, as_json: bool) -> bool:
     else:
         console.difference_table(result)
     return result.identical
-
-
-def evaluate(
-    folder: Path,
-    backend: BackendName,
-    precision: Precision,
-    split: Split,
-    limit: int | None,
-    target: str | None,
-    workers: int | None,
-    as_json: bool,
-) -> None:
-    """Score one graph of a bundle and print it; a target emulates that chip's Hexagon version."""
-    recipe = Bundle(folder, STAGES).recipe()
-    dataset = open_split(recipe.data, split)
-    result = score(
-        folder,
-        recipe,
-        dataset,
-        backend=backend,
-        precision=precision,
-        arch=find_target(target).arch if target else recipe.export.target_arch,
-        limit=limit,
-        workers=workers,
-        verb="evaluating",
-    )
-    accuracy = result.accuracy
-    if as_json:
-        console.print_json({"backend": result.backend, **dataclasses.asdict(accuracy)})
-        return
-    rows = ", ".join(f"{k} {console.share(v)}" for k, v in accuracy.per_class_ap50.items())
-    console.out.print(
-        f"{result.backend}, {dataset.name}, {accuracy.images} of {len(dataset)} images: "
-        f"AP@0.5 {console.share(accuracy.ap50)}, AP@0.5:0.95 {console.share(accuracy.ap)} ({rows})",
-        markup=False,
-    )
-
-
-def score(
-    folder: Path,
-    recipe: Recipe,
-    dataset: Dataset,
-    *,
-    backend: BackendName,
-    precision: Precision,
-    arch: int,
-    limit: int | None,
-    workers: int | None = None,
-    verb: str = "scoring",
-) -> Evaluation:
-    """Return what one graph of a bundle finds on the first `limit` images, and its score.
-
-    workers: emulators at once, one a core where None; onnxruntime's CPU provider has its threads.
-    """
-    from .evaluation.parallel import DetectorPool, worker_count
-    from .evaluation.running import evaluate as run
-
-    images = len(dataset) if limit is None else min(limit, len(dataset))
-    count = worker_count(workers, images) if backend == "htp" else 1
-
-    def open_one() -> Detector:
-        return Detector.load(folder, backend=backend, precision=precision, arch=arch)
-
-    with (
-        DetectorPool(open_one, count) as pool,
-        console.bar(f"{verb} {pool.detectors[0].backend.name}") as step,
-    ):
-        return run(pool, dataset, score=recipe.evaluation.score, limit=limit, progress=step)
 
 
 def report(

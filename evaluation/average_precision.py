@@ -51,6 +51,13 @@ def eleven_point(ranking: Ranking) -> float:
     return float(best[np.searchsorted(hits * VOC07_STEPS, needed)].mean())
 
 
+def best_precision(ranking: Ranking, recalls: Double) -> Double:
+    """Return the highest precision at each recall or beyond, 0 where it is never reached."""
+    best = np.append(_best(ranking), 0.0)
+    reached = np.arange(1, len(ranking.hits) + 1) / max(ranking.total, 1)
+    return np.asarray(best[np.searchsorted(reached, recalls)], np.float64)
+
+
 def _best(ranking: Ranking) -> Double:
     """Return the highest precision at each hit or beyond it, [hits]."""
     hits = np.arange(1, len(ranking.hits) + 1)

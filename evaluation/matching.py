@@ -1,7 +1,7 @@
 """Which detection gets which object: one pass for each of the two protocols that are in use.
 
-COCO's serves pedestrian detection too: the Caltech toolbox (`bbGt.m`, `evalRes`, from which
-COCO's was made) differs only in that it has no ranges of area and no most detections an image.
+COCO's serves pedestrian detection too: Piotr's toolbox, which Caltech's evaluation runs on
+(`bbGt.m`, `evalRes`), matches alike, but knows no ranges of area and no most detections an image.
 """
 
 from __future__ import annotations

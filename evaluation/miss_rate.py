@@ -1,9 +1,6 @@
-"""Miss rate over false positives per image: its log average, and the points to work at."""
+"""Miss rate over false positives per image, and its log average MR^-2."""
 
 from __future__ import annotations
-
-import math
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,26 +11,7 @@ FPPI_POINTS = np.logspace(-2.0, 0.0, 9)
 CROWDHUMAN_POINTS = np.asarray([0.01, 0.0178, 0.0316, 0.0562, 0.1, 0.1778, 0.3162, 0.5623, 1.0])
 """The same points with the digits that CrowdHuman's evaluation gives them."""
 LEAST_MISS = 1e-10
-"""What a miss rate of zero counts as: it has no logarithm (Caltech toolbox, `dbEval.m`)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class OperatingPoint:
-    """What a detector does at one score threshold.
-
-    score: the threshold, detections from it up are shown; None where no threshold keeps the false
-    positives as few as was asked. miss_rate: objects that are not found, 0 to 1, nan without
-    objects. fppi: false positives per image. precision: nan where nothing is shown. hits,
-    false_alarms, objects: counts.
-    """
-
-    score: float | None
-    miss_rate: float
-    fppi: float
-    precision: float
-    hits: int
-    false_alarms: int
-    objects: int
+"""What a miss rate of zero counts as, which has no logarithm (`acfTest.m`)."""
 
 
 def miss_rates(ranking: Ranking, fppi: Double) -> Double:
@@ -42,7 +20,7 @@ def miss_rates(ranking: Ranking, fppi: Double) -> Double:
     That of the last detection at which there are no more; where the curve does not reach so far,
     that of its end; before its first detection, 1. nan without objects or images.
     Source: P. Dollar et al., Pedestrian Detection: An Evaluation of the State of the Art (PAMI
-    2012), section 3.1; Caltech toolbox, `bbGt.m`, `compRoc`.
+    2012), section 3.1; Piotr's toolbox, which Caltech's evaluation runs on, `bbGt.m`, `compRoc`.
     """
     if not ranking.total:
         return np.full(len(fppi), np.nan)
@@ -56,7 +34,7 @@ def log_average(ranking: Ranking) -> float:
     """Return the log-average miss rate MR^-2, 0 to 1: lower is better; nan without objects.
 
     The geometric mean of the miss rates at FPPI_POINTS, each 1e-10 at least.
-    Source: as `miss_rates`; Caltech toolbox, `dbEval.m`.
+    Source: as `miss_rates`; Piotr's toolbox 3.40, `acfTest.m`.
     """
     rates = np.maximum(miss_rates(ranking, FPPI_POINTS), LEAST_MISS)
     return float(np.exp(np.log(rates).mean()))
@@ -77,43 +55,3 @@ def log_average_crowdhuman(ranking: Ranking) -> float:
     hits = np.searchsorted(ranking.starts, before, side="right")
     rates = 1 - hits / ranking.total
     return float(np.exp(np.log(rates).mean())) if (rates > 0).all() else 0.0
-
-
-def at_score(ranking: Ranking, score: float) -> OperatingPoint:
-    """Return what is found and missed with a score threshold, 0 to 1."""
-    hits = int((ranking.hit_scores >= np.float32(score)).sum())
-    alarms = int((ranking.alarm_scores >= np.float32(score)).sum())
-    return _point(ranking, score, hits, alarms)
-
-
-def at_fppi(ranking: Ranking, fppi: float) -> OperatingPoint:
-    """Return the lowest score threshold with no more false positives per image, and what it does.
-
-    No threshold can separate equal scores, of which 8-bit outputs have many: unlike in `miss_rates`
-    they are shown together or not at all.
-    """
-    scores = np.concatenate([ranking.hit_scores, ranking.alarm_scores])
-    if not ranking.images or not len(scores):
-        return _point(ranking, None, 0, 0)
-    # Falling scores; the alarm that is one too many is not to be shown, nor what scores like it.
-    allowed = int(
-        np.searchsorted(np.arange(1, len(ranking.alarms) + 1) / ranking.images, fppi, "right")
-    )
-    limit = ranking.alarm_scores[allowed] if allowed < len(ranking.alarms) else -math.inf
-    shown = scores[scores > limit]
-    if not len(shown):
-        return _point(ranking, None, 0, 0)
-    return at_score(ranking, float(shown.min()))
-
-
-def _point(ranking: Ranking, score: float | None, hits: int, alarms: int) -> OperatingPoint:
-    objects, shown = ranking.total, hits + alarms
-    return OperatingPoint(
-        score=score,
-        miss_rate=1 - hits / objects if objects else math.nan,
-        fppi=alarms / ranking.images if ranking.images else math.nan,
-        precision=hits / shown if shown else math.nan,
-        hits=hits,
-        false_alarms=alarms,
-        objects=objects,
-    )

@@ -11,6 +11,7 @@ from ..runtime.detections import Detections
 from .average_precision import area_under, eleven_point, mean_of_known
 from .coco_metrics import CocoMetrics, coco_metrics
 from .curves import Ranking, rank
+from .matches import Matches
 from .matching import match_coco, match_voc, overlaps_of
 from .miss_rate import log_average, log_average_crowdhuman
 
@@ -39,6 +40,8 @@ class Scores:
     coco: COCO's twelve. voc07: PASCAL VOC's eleven-point AP of 2007, voc: its area AP since 2010,
     both at IoU 0.5 and by its own matching. mr: the log-average miss rate as the Caltech toolbox
     reads it off, mr_crowdhuman: as CrowdHuman's evaluation does; IoU 0.5, lower is better.
+    rankings: of every class by COCO's matching at IoU 0.5, every detection: what the miss rate is
+    read off.
     """
 
     coco: CocoMetrics | None
@@ -46,6 +49,7 @@ class Scores:
     voc: ByClass | None
     mr: ByClass | None
     mr_crowdhuman: ByClass | None
+    rankings: dict[str, Ranking]
 
 
 def score_all(
@@ -56,18 +60,17 @@ def score_all(
 ) -> Scores:
     """Score the detections of some images against their annotations, pairwise."""
     wanted, overlaps = set(metrics), overlaps_of(truths, found)
-    by_label = list(enumerate(classes, 1))
-    voc, mr = {}, {}
-    if wanted & {"voc07", "voc"}:
-        matches = match_voc(overlaps)
-        voc = {name: rank(matches, label) for label, name in by_label}
-    if "mr" in wanted:
-        matches = match_coco(overlaps)
-        mr = {name: rank(matches, label) for label, name in by_label}
+    rankings = _rankings(match_coco(overlaps), classes)
+    voc = _rankings(match_voc(overlaps), classes)
     return Scores(
         coco=coco_metrics(overlaps, classes) if "coco" in wanted else None,
         voc07=ByClass.of(voc, eleven_point) if "voc07" in wanted else None,
         voc=ByClass.of(voc, area_under) if "voc" in wanted else None,
-        mr=ByClass.of(mr, log_average) if "mr" in wanted else None,
-        mr_crowdhuman=ByClass.of(mr, log_average_crowdhuman) if "mr" in wanted else None,
+        mr=ByClass.of(rankings, log_average) if "mr" in wanted else None,
+        mr_crowdhuman=ByClass.of(rankings, log_average_crowdhuman) if "mr" in wanted else None,
+        rankings=rankings,
     )
+
+
+def _rankings(matches: Matches, classes: Sequence[str]) -> dict[str, Ranking]:
+    return {name: rank(matches, label) for label, name in enumerate(classes, 1)}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ...evaluation.curves import RECALLS
+from ...evaluation.pages.axes import Scale, polyline
 from .schema import CalibrationStudy, Part, Report
 
 STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
@@ -75,8 +76,6 @@ def axis_of_study(study: CalibrationStudy) -> Axis:
 
 def line(precision: Sequence[float]) -> str:
     """Return a precision-recall curve as the `points` of an SVG polyline in WIDTH x HEIGHT."""
-    return " ".join(
-        f"{WIDTH * recall:.1f},{HEIGHT * (1 - value):.1f}"
-        for recall, value in zip(RECALLS, precision, strict=True)
-        if math.isfinite(value)
-    )
+    x = Scale(low=0.0, high=1.0, start=0.0, end=WIDTH)
+    y = Scale(low=0.0, high=1.0, start=HEIGHT, end=0.0)
+    return polyline(x, y, zip(RECALLS.tolist(), precision, strict=True))

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from hexdet.datasets.record import Annotation
+from hexdet.evaluation.curves import Ranking, rank
 from hexdet.evaluation.matches import Matches
 from hexdet.evaluation.matching import match as match_pairs
+from hexdet.evaluation.matching import match_coco, overlaps_of
 from hexdet.runtime.detections import Detections
 
 Match = Callable[..., Matches]
@@ -101,6 +103,28 @@ def grid_case(
 def _on_grid(random: np.random.Generator, count: int) -> np.ndarray:
     corner = 8 * random.integers(0, 6, (count, 2))
     return np.concatenate([corner, corner + random.choice([16, 32, 48, 96, 128], (count, 2))], 1)
+
+
+def ranking_of(truths: list[Annotation], found: list[Detections], label: int = 1) -> Ranking:
+    """Return the ranking of a class by COCO's matching."""
+    return rank(match_coco(overlaps_of(truths, found)), label)
+
+
+def made(
+    hits: Sequence[float], alarms: Sequence[float], *, images: int = 100, objects: int = 4
+) -> Ranking:
+    """Return the ranking of some scores; of equal ones the hits come first."""
+    counts = np.zeros(images, np.int64)
+    counts[: min(images, 1)] = objects
+    above = [sum(alarm > hit for alarm in alarms) for hit in sorted(hits, reverse=True)]
+    return Ranking(
+        objects=counts,
+        hits=np.zeros(len(hits), np.int64),
+        alarms=np.zeros(len(alarms), np.int64),
+        starts=np.asarray(above, np.int64),
+        hit_scores=np.asarray(sorted(hits, reverse=True), np.float32),
+        alarm_scores=np.asarray(sorted(alarms, reverse=True), np.float32),
+    )
 
 
 @pytest.fixture

@@ -11,27 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hexdet.datasets.record import Annotation
-from hexdet.evaluation.curves import Ranking, rank
-from hexdet.evaluation.matching import match_coco, overlaps_of
+from hexdet.evaluation.curves import Ranking
 from hexdet.evaluation.miss_rate import (
     FPPI_POINTS,
-    at_fppi,
-    at_score,
     log_average,
     log_average_crowdhuman,
     miss_rates,
 )
 from hexdet.runtime.detections import Detections
 
-from .conftest import CLASSES, grid_case, random_case
+from .conftest import CLASSES, grid_case, made, random_case, ranking_of
 
 Case = tuple[list[Annotation], list[Detections]]
 Judged = list[tuple[float, int]]
 """By falling score: the score, and 1 for a hit, 0 for a false alarm."""
-
-
-def ranking_of(truths: list[Annotation], found: list[Detections], label: int = 1) -> Ranking:
-    return rank(match_coco(overlaps_of(truths, found)), label)
 
 
 def judge(
@@ -170,23 +163,6 @@ def test_it_is_crowdhumans(seed: int, images: int) -> None:
         assert value == pytest.approx(crowdhuman_average(rows, objects, images))
 
 
-def made(
-    hits: Sequence[float], alarms: Sequence[float], *, images: int = 100, objects: int = 4
-) -> Ranking:
-    """Return the ranking of some scores; of equal ones the hits come first."""
-    counts = np.zeros(images, np.int64)
-    counts[: min(images, 1)] = objects
-    above = [sum(alarm > hit for alarm in alarms) for hit in sorted(hits, reverse=True)]
-    return Ranking(
-        objects=counts,
-        hits=np.zeros(len(hits), np.int64),
-        alarms=np.zeros(len(alarms), np.int64),
-        starts=np.asarray(above, np.int64),
-        hit_scores=np.asarray(sorted(hits, reverse=True), np.float32),
-        alarm_scores=np.asarray(sorted(alarms, reverse=True), np.float32),
-    )
-
-
 def test_the_nine_points_are_evenly_spaced_in_log_space() -> None:
     assert FPPI_POINTS[[0, 4, 8]].tolist() == [0.01, 0.1, 1.0]
     steps = np.diff(np.log10(FPPI_POINTS))
@@ -224,85 +200,3 @@ def test_caltech_and_crowdhuman_differ_where_a_point_is_met_exactly() -> None:
     assert log_average_crowdhuman(ranking) == pytest.approx((0.75 * 0.5**8) ** (1 / 9))
     assert log_average_crowdhuman(made([0.9] * 4, [])) == 0
     assert math.isnan(log_average_crowdhuman(made([], [])))
-
-
-def test_an_ignored_region_absorbs_every_detection_inside_it() -> None:
-    truth = Annotation(
-        boxes=np.asarray([[0, 0, 200, 200], [300, 0, 340, 40]], np.float32),
-        labels=np.ones(2, np.int64),
-        ignore=np.asarray([True, False]),
-    )
-    inside = [[10.0 * i, 10, 10 * i + 30, 60] for i in range(12)]
-    found = Detections(
-        boxes=np.asarray([*inside, [300, 0, 340, 40], [500, 0, 540, 40]], np.float32),
-        scores=np.linspace(0.9, 0.3, 14).astype(np.float32),
-        labels=np.ones(14, np.int64),
-        classes=CLASSES,
-    )
-    point = at_score(ranking_of([truth], [found]), 0.0)
-    assert (point.hits, point.false_alarms, point.objects) == (1, 1, 1)
-
-
-@pytest.mark.parametrize(
-    ("score", "hits", "alarms", "miss", "precision"),
-    [
-        (0.0, 3, 2, 0.25, 0.6),
-        (0.5, 3, 1, 0.25, 0.75),
-        (0.7, 1, 1, 0.75, 0.5),
-        (0.95, 0, 0, 1, None),
-    ],
-)
-def test_a_score_threshold_is_an_operating_point(
-    score: float, hits: int, alarms: int, miss: float, precision: float | None
-) -> None:
-    point = at_score(made([0.9, 0.6, 0.5], [0.7, 0.4]), score)
-    assert (point.score, point.hits, point.false_alarms, point.objects) == (score, hits, alarms, 4)
-    assert point.miss_rate == pytest.approx(miss)
-    assert point.fppi == pytest.approx(alarms / 100)
-    assert point.precision == pytest.approx(
-        math.nan if precision is None else precision, nan_ok=True
-    )
-
-
-def test_a_threshold_of_a_tenth_shows_what_scores_a_tenth() -> None:
-    """In float64 the float32 nearest to 0.1 lies above 0.1, that of 0.7 below 0.7."""
-    for score in (0.1, 0.7):
-        assert at_score(made([score], []), score).hits == 1
-
-
-@pytest.mark.parametrize(
-    ("fppi", "score", "hits", "alarms"),
-    [(0.0, 0.8, 1, 0), (0.005, 0.8, 1, 0), (0.01, 0.6, 2, 1), (0.02, 0.4, 3, 2), (1.0, 0.4, 3, 2)],
-)
-def test_a_number_of_false_positives_has_its_lowest_threshold(
-    fppi: float, score: float, hits: int, alarms: int
-) -> None:
-    point = at_fppi(made([0.8, 0.6, 0.4], [0.7, 0.5]), fppi)
-    assert point.score == pytest.approx(score)
-    assert (point.hits, point.false_alarms) == (hits, alarms)
-    assert point.fppi <= max(fppi, 0)
-
-
-def test_equal_scores_are_shown_together_or_not_at_all() -> None:
-    # At 0.02 both alarms of 0.5 would be allowed, at 0.01 none of them, nor the hit beside them.
-    ranking = made([0.9, 0.5], [0.5, 0.5])
-    assert at_fppi(ranking, 0.01).hits == 1
-    assert at_fppi(ranking, 0.02).hits == 2
-
-
-@pytest.mark.parametrize(
-    "ranking", [made([], []), made([], [], images=0, objects=0), made([0.9], [0.9])]
-)
-def test_where_no_threshold_will_do_there_is_none(ranking: Ranking) -> None:
-    point = at_fppi(ranking, 0.001)
-    assert point.score is None and (point.hits, point.false_alarms) == (0, 0)
-
-
-@given(seed=st.integers(0, 2**32 - 1), fppi=st.floats(0.0, 5.0))
-@settings(deadline=None, max_examples=40)
-def test_no_lower_threshold_keeps_the_false_positives(seed: int, fppi: float) -> None:
-    ranking = ranking_of(*grid_case(seed, images=4))
-    point = at_fppi(ranking, fppi)
-    scores = np.unique(np.concatenate([ranking.hit_scores, ranking.alarm_scores]))
-    allowed = [float(s) for s in scores if at_score(ranking, float(s)).fppi <= fppi]
-    assert point.score == (min(allowed) if allowed else None)
