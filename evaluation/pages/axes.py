@@ -21,7 +21,9 @@ class Scale:
     log: bool = False
 
     def at(self, value: float) -> float:
-        """Return where a value lies; what lies beyond the ends lies on them."""
+        """Return where a value lies; what lies beyond the ends lies on them, and nan nowhere."""
+        if math.isnan(value):
+            return math.nan
         low, high = self._place(self.low), self._place(self.high)
         share = (self._place(min(self.high, max(self.low, value))) - low) / (high - low)
         return self.start + (self.end - self.start) * share
