@@ -106,7 +106,15 @@ def diagnose_bundle(
         if on_htp
         else contextlib.nullcontext(cpu_layers(integer))
     ) as run:
-        return diagnose(integer, base, images, spec, run, lambda done: progress(done, count))
+        return diagnose(
+            integer,
+            base,
+            images,
+            spec,
+            run,
+            corrected=recipe.quantization.correct_bias,
+            progress=lambda done: progress(done, count),
+        )
 
 
 def diagnose(
@@ -115,19 +123,24 @@ def diagnose(
     images: Iterable[Pixels],
     spec: InputSpec,
     run: Layers,
+    *,
+    corrected: bool = False,
     progress: Callable[[int], None] = lambda done: None,
 ) -> list[LayerError]:
     """Return the error of every layer of an integer graph, in the graph's order.
 
     base: the float graph that was quantized. images: uint8 [1, h, w, 3] each. run: the integer
-    graph on whatever is diagnosed. Raises
-    ArtifactError where no layer of the two graphs has a name in common.
+    graph on whatever is diagnosed. corrected: its biases are (see `correct_biases`), and each
+    layer alone is held against the float layer with its bias. Raises ArtifactError where no layer
+    of the two graphs has a name in common.
     """
     layers = _layers(integer, base)
     if not layers:
         raise ArtifactError("the integer graph has no layer of the float graph: quantize again")
     names = [layer.name for layer in layers]
-    in_float, isolated = graph_layers(base), isolate(base, names)
+    # A corrected bias differs on purpose, for what the layers before it lose: it is no error here.
+    alone = with_integer_weights(base, integer, biases_only=True) if corrected else base
+    in_float, isolated = graph_layers(base), isolate(alone, names)
     with_codes = isolate(with_integer_weights(base, integer), names)
     for done, pixels in enumerate(images, 1):
         image = normalise(pixels, spec)

@@ -63,8 +63,13 @@ def alone_on_cpu(model: onnx.ModelProto, given: Values, pixels: Pixels) -> Value
     return isolate(model, names)({"image": pixels, **{name + GIVEN: given[name] for name in names}})
 
 
-def with_integer_weights(base: onnx.ModelProto, integer: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the float graph with the weights that the integer graph's codes stand for."""
+def with_integer_weights(
+    base: onnx.ModelProto, integer: onnx.ModelProto, *, biases_only: bool = False
+) -> onnx.ModelProto:
+    """Return the float graph with the weights and biases that the integer graph's codes stand for.
+
+    biases_only: with its biases, which are the int32 codes, and the float graph's own weights.
+    """
     codes = {i.name: numpy_helper.to_array(i) for i in integer.graph.initializer}
     tensors = code_tensors(integer)
     model = onnx.ModelProto()
@@ -74,6 +79,8 @@ def with_integer_weights(base: onnx.ModelProto, integer: onnx.ModelProto) -> onn
         if tensor is None or tensor.codes not in codes:
             continue
         values = codes[tensor.codes]
+        if biases_only and values.dtype != np.int32:
+            continue
         along = (-1, *(1 for _ in values.shape[1:])) if tensor.scale.ndim else ()
         scale, zero = tensor.scale.reshape(along), tensor.zero_point.reshape(along)
         real = (values.astype(np.float64) - zero.astype(np.float64)) * scale
