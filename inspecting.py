@@ -85,7 +85,11 @@ def _show(found: Inspection) -> None:
     defects.add_column("where")
     for kind, number in found.defect_counts.items():
         items = [defect for defect in found.defects if defect.kind == kind]
-        names = [item.image or item.detail for item in items[:NAMED]]
+        # Of a class its name, of everything else the image.
+        names = [
+            item.detail.partition(" (")[0] if "class" in kind else item.image or item.detail
+            for item in items[:NAMED]
+        ]
         more = " ..." if number > NAMED else ""
         defects.add_row(kind, f"{number:,}", escape(", ".join(names) + more))
     console.out.print(defects)

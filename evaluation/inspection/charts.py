@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from ..pages.axes import Scale
 from .schema import Histogram
 
-WIDTH, HEIGHT = 560.0, 170.0
+WIDTH, HEIGHT = 420.0, 190.0
 """Of a histogram, in its own units."""
 GAP = 1.0
 STEPS = (1, 2, 2.5, 5)
@@ -58,10 +59,11 @@ def chart(
 ) -> Chart:
     """Return a histogram's bars, one on top of the other where several classes share a bin.
 
-    ticks, marks: values of the axis with their texts; those beyond the bars are left out.
+    ticks, marks: values of the axis with their texts, those of the marks always in the drawing.
+    Beyond the histogram's borders they are left out.
     """
     edges = histogram.edges
-    first, last = _shown(histogram)
+    first, last = _shown(histogram, [value for value, _ in marks])
     x = Scale(low=edges[first], high=edges[last], start=0.0, end=WIDTH, log=log)
     totals = [sum(counts) for counts in zip(*histogram.counts.values(), strict=True)]
     step = _step(max(totals, default=0))
@@ -99,13 +101,17 @@ def _placed(values: Sequence[tuple[float, str]], x: Scale) -> list[Mark]:
     return [Mark(x=round(x.at(v), 2), text=text) for v, text in values if x.low <= v <= x.high]
 
 
-def _shown(histogram: Histogram) -> tuple[int, int]:
-    """Return the first and the last border of what is drawn: without empty bins at the ends."""
+def _shown(histogram: Histogram, marks: Sequence[float]) -> tuple[int, int]:
+    """Return the first and the last border of what is drawn: without empty bins at the ends.
+
+    marks: values that are to be seen, too.
+    """
     totals = [sum(counts) for counts in zip(*histogram.counts.values(), strict=True)]
     some = [place for place, total in enumerate(totals) if total]
+    some += [bisect.bisect_right(histogram.edges, value) - 1 for value in marks if some]
     if not some:
         return 0, len(totals)
-    return max(0, some[0] - 1), min(len(totals), some[-1] + 2)
+    return max(0, min(some) - 1), min(len(totals), max(some) + 2)
 
 
 def _step(most: int) -> float:

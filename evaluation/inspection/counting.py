@@ -21,7 +21,8 @@ SIZE_STEPS = 3
 """Bins from one power of two to the next."""
 SMALLEST_PX = 2.0
 WIDEST_RATIO = 8.0
-RATIO_BINS = 36
+RATIO_BINS = 37
+"""An odd number: squares are in the middle of one."""
 MOST_BINS = 24
 """Of the boxes per image."""
 SHOWN_SIZES = 12
@@ -104,7 +105,13 @@ def _defects(
     left_out = [defect for defect in dropped if defect.kind == "unknown class"]
     listed += [d for d in dropped if d.kind != "unknown class" and d.image in seen]
     listed += [defect for look in looks for defect in look.defects]
-    return listed + left_out
+    held = {int(label) for look in looks for label in np.unique(look.labels)}
+    absent = [
+        Defect(kind="class without objects", image="", detail=f"{name} (none in this split)")
+        for label, name in enumerate(dataset.classes, 1)
+        if whole and label not in held
+    ]
+    return listed + absent + left_out
 
 
 def _geometry(looks: Iterable[Look]) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:

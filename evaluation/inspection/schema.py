@@ -56,8 +56,8 @@ class Defect:
     kind: `zero area`, `outside the image`, `not finite`: annotations left out; `near-duplicate`:
     two boxes of one class with an IoU above 0.85, both kept; `unknown class`: a class that the
     recipe does not name; `class name`: a class of the recipe that the dataset spells differently
-    or does not have; `missing image`, `unreadable image`, `image size`, `missing annotation`,
-    `unreadable annotation`: files.
+    or does not have; `class without objects`: in the whole split; `missing image`,
+    `unreadable image`, `image size`, `missing annotation`, `unreadable annotation`: files.
     """
 
     kind: str

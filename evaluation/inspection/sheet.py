@@ -24,7 +24,7 @@ HEAD_PX, CAPTION_PX = 38, 40
 LETTERS = 0.42
 QUALITY = 88
 PAPER_BGR, INK_BGR, SOFT_BGR = (24, 24, 24), (235, 235, 235), (170, 170, 170)
-DUPLICATE_BGR, IGNORE_BGR = (60, 60, 255), (150, 150, 150)
+DUPLICATE_BGR, IGNORE_BGR = (0, 230, 255), (150, 150, 150)
 
 Picture = npt.NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -49,7 +49,7 @@ def choose(looks: Sequence[Look], defects: Sequence[Defect]) -> list[tuple[Look,
 
     take(((by_name[n], why) for n, why in _in_turn(defects) if n in by_name), DEFECTIVE)
     dense = sorted(looks, key=lambda look: (-len(look.labels), look.index))
-    take(((look, f"dense: {len(look.labels)} boxes") for look in dense), DENSEST)
+    take(((k, f"dense: {len(k.labels)} boxes") for k in dense if len(k.labels)), DENSEST)
     take(_extremes(looks), 5)
     rest = [look for look in looks if look.name not in chosen]
     steps = np.linspace(0, len(rest) - 1, min(TILES - len(chosen), len(rest))).round().astype(int)
@@ -103,7 +103,7 @@ def draw_tiles(dataset: Dataset, looks: Sequence[Look]) -> list[Picture]:
 def draw_tile(image: Picture, truth: Annotation, twice: set[int]) -> Picture:
     """Return an image in the size of a tile, its boxes in their class's colour.
 
-    What is to be ignored is hatched in grey; boxes whose places are in `twice` are red.
+    What is to be ignored is hatched in grey; boxes whose places are in `twice` stand out.
     """
     width, height = TILE_PX
     scale = min(width / image.shape[1], height / image.shape[0])
@@ -119,6 +119,8 @@ def draw_tile(image: Picture, truth: Annotation, twice: set[int]) -> Picture:
         if truth.ignore[place]:
             _hatch(window, (x1, y1, x2, y2))
             continue
+        if place in twice:
+            cv2.rectangle(window, (x1, y1), (x2 - 1, y2 - 1), PAPER_BGR, 4)
         colour = DUPLICATE_BGR if place in twice else bgr_of(int(truth.labels[place]))
         cv2.rectangle(window, (x1, y1), (x2 - 1, y2 - 1), colour, 2 if place in twice else 1)
     for points in truth.points()[~np.isnan(truth.points()).all(axis=(1, 2))]:

@@ -12,8 +12,10 @@ from hexdet.datasets.annotated_files import AnnotatedFiles
 from hexdet.datasets.faults import Faults
 from hexdet.datasets.opening import open_split
 from hexdet.datasets.voc import open_voc
+from hexdet.evaluation.inspection.counting import Subject, inspect_dataset
 from hexdet.recipe import load_recipe
 from hexdet.recipe_data import VocData
+from hexdet.runtime.contract import InputSpec
 
 pytestmark = pytest.mark.bccd
 
@@ -89,3 +91,25 @@ def test_the_recipe_opens_it(folder: Path) -> None:
     assert (record.annotation.boxes[:, 2:] <= (640, 480)).all()
     assert dataset.classes == CLASSES
     assert folder.name == "BCCD"
+
+
+def test_an_inspection_finds_what_is_known_to_be_wrong(folder: Path) -> None:
+    defects: list[tuple[str, str]] = []
+    touching = 0
+    for split in ("trainval", "test"):
+        faults = Faults(keep=True)
+        data = VocData(format="voc", folder=str(folder), classes=CLASSES)
+        dataset = open_voc(data, folder, split, faults)
+        subject = Subject(
+            recipe="bccd", format="voc", split=split, input=InputSpec(width=300, height=300)
+        )
+        found, _ = inspect_dataset(dataset, subject, faults)
+        defects += [(defect.kind, defect.image) for defect in found.defects]
+        touching += found.touching_edge
+        assert all("RBC" in defect.detail for defect in found.defects)
+    assert [image for kind, image in defects if kind == "zero area"] == [
+        "BloodImage_00338",
+        "BloodImage_00343",
+    ]
+    assert Counter(kind for kind, _ in defects) == {"zero area": 2, "near-duplicate": 7}
+    assert touching == 1131
