@@ -19,6 +19,7 @@ from .options import (
     BuildFolder,
     BundleFolder,
     Limit,
+    MethodChoice,
     MetricChoice,
     Overrides,
     PlaceChoice,
@@ -108,6 +109,52 @@ def import_(
         importing.import_foreign(source, overrides or [], wishes)
     else:
         importing.import_weights(source, _recipe(recipe, overrides), wishes)
+
+
+@app.command(
+    epilog="Example: hexdet anchors my.yaml --write my.yaml; "
+    "hexdet anchors bccd --anchors-per-level 3 --write my_bccd.yaml"
+)
+def anchors(
+    recipe: RecipeName,
+    overrides: Overrides = None,
+    split: Annotated[SplitChoice, typer.Option()] = SplitChoice.train,
+    limit: Limit = None,
+    augmented: Annotated[
+        int,
+        typer.Option(
+            "--augmented", min=0, help="Fit to N images as training changes them; 0: as annotated."
+        ),
+    ] = 1000,
+    per_level: Annotated[
+        str | None,
+        typer.Option("--anchors-per-level", metavar="K|K,K,..", help="Else the recipe's own."),
+    ] = None,
+    method: Annotated[MethodChoice, typer.Option()] = MethodChoice.kmeans,
+    write: Annotated[
+        Path | None, typer.Option("--write", help="Put them into this recipe, comments kept.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--out", help="Of page and JSON; else build/NAME/anchors.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit a recipe's anchors to its data, and show which objects old and new ones reach."""
+    from .anchoring import Wishes
+    from .anchoring import anchors as run
+
+    parsed = _recipe(recipe, overrides)
+    wishes = Wishes(
+        split=split.value,
+        limit=limit,
+        augmented=augmented,
+        per_level=per_level,
+        method=method.value,
+        write=write,
+        output=output or Path("build") / parsed.name / "anchors",
+        as_json=as_json,
+    )
+    run(recipe, parsed, wishes)
 
 
 @app.command(

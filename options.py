@@ -57,6 +57,13 @@ class SplitChoice(StrEnum):
     test = "test"
 
 
+class MethodChoice(StrEnum):
+    """How anchors are fitted."""
+
+    kmeans = "kmeans"
+    statistics = "statistics"
+
+
 RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or heads, bccd.")]
 BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="For instance build/heads.")]
 Overrides = Annotated[

@@ -119,12 +119,8 @@ def shipped_recipes() -> list[str]:
     return sorted(p.stem for p in SHIPPED.glob("*.yaml"))
 
 
-def load_recipe(name_or_path: str, overrides: Iterable[str] = ()) -> Recipe:
-    """Read a recipe by its file, or a shipped one by its name, and apply `key.key=value` overrides.
-
-    Raises RecipeError for a missing file, bad YAML, an unknown key (with its path and the nearest
-    name) or a bad value.
-    """
+def recipe_file(name_or_path: str) -> Path:
+    """Return the file of a recipe, by its path or a shipped one's name; RecipeError for none."""
     path = Path(name_or_path)
     if not path.is_file():
         path = SHIPPED / f"{name_or_path}.yaml"
@@ -132,6 +128,16 @@ def load_recipe(name_or_path: str, overrides: Iterable[str] = ()) -> Recipe:
         raise RecipeError(
             f"no recipe {name_or_path!r}: give a YAML file or one of {', '.join(shipped_recipes())}"
         )
+    return path
+
+
+def load_recipe(name_or_path: str, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe by its file, or a shipped one by its name, and apply `key.key=value` overrides.
+
+    Raises RecipeError for a missing file, bad YAML, an unknown key (with its path and the nearest
+    name) or a bad value.
+    """
+    path = recipe_file(name_or_path)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (*YAML_FAULTS, RecursionError) as error:

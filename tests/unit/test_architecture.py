@@ -34,9 +34,9 @@ ALLOWED = {
     },
 }  # fmt: skip
 DOOR = {
-    "__main__", "benches", "benching", "console", "data_verbs", "detecting", "evaluating",
-    "importing", "inspecting", "left_out", "options", "quantizing", "tables", "training_verb",
-    "verbs",
+    "__main__", "anchoring", "benches", "benching", "console", "data_verbs", "detecting",
+    "evaluating", "importing", "inspecting", "left_out", "options", "quantizing", "tables",
+    "training_verb", "verbs",
 }  # fmt: skip
 FORBIDDEN_ON_DEVICE = ("torch", "onnx", "yaml", "pydantic", "onnxsim", "safetensors", "pycocotools")
 

@@ -1,0 +1,1 @@
+"""Anchors from the data: which sizes a recipe's objects have, and which anchors reach them."""
