@@ -68,8 +68,10 @@ class Gatherer:
         np.concatenate(flat[: self._levels], out=buffers.scores.reshape(-1))
         np.concatenate(flat[self._levels : 2 * self._levels], out=buffers.deltas.reshape(-1))
         if buffers.scores.dtype == FLOATS:
-            for numbers in (buffers.scores, buffers.deltas, *flat[2 * self._levels :]):
-                self._check_finite(numbers)
+            self._check_finite(buffers.scores)
+            self._check_finite(buffers.deltas)
+            for landmarks in flat[2 * self._levels :]:
+                self._check_finite(landmarks)
         return buffers.scores, buffers.deltas
 
     def _check_finite(self, values: npt.NDArray[Any]) -> None:

@@ -86,7 +86,7 @@ class Postprocessor:
         with np.errstate(over="ignore", invalid="ignore"):
             boxes, kept_scores, labels, anchors = self._choose(found, deltas, thresholds)
             landmarks = None
-            if self._landmarks is not None:
+            if anchors is not None and self._landmarks is not None:
                 landmarks = placement.points_to_image(self._landmarks(outputs, anchors))
         return Detections(
             boxes=placement.to_image(boxes),
@@ -106,8 +106,11 @@ class Postprocessor:
 
     def _choose(
         self, found: Found, deltas: npt.NDArray[Any], thresholds: Thresholds
-    ) -> tuple[Float, Float, Index, Index]:
-        """Return boxes [n, 4] of the input, scores, labels and anchors [n] of the detections."""
+    ) -> tuple[Float, Float, Index, Index | None]:
+        """Return boxes [n, 4] of the input, scores and labels [n] of the detections.
+
+        And their anchors, [n], where the network gives landmarks.
+        """
         anchors, classes, scores = found
         order = _best(scores, thresholds.top_k)
         if thresholds.soft_nms != "off":
@@ -145,7 +148,8 @@ class Postprocessor:
                 max_detections=thresholds.max_detections,
             )
         labels = np.ones(len(kept), np.int64) if classes is None else classes.take(kept) + 1
-        return columns.T.take(kept, axis=0), scores, labels, anchors.take(kept)
+        own = None if self._landmarks is None else anchors.take(kept)
+        return columns.T.take(kept, axis=0), scores, labels, own
 
 
 def _best(scores: Float, most: int) -> Index:
