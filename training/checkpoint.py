@@ -213,8 +213,19 @@ def _check_fit(path: Path, stored: Recipe, recipe: Recipe) -> None:
         ]
         raise ArtifactError(
             f"{path} was trained with another network.{', network.'.join(different)} than the "
-            f"recipe {recipe.name} gives: train it with `hexdet train {recipe.name}`"
+            f"recipe {recipe.name} gives{_other_anchors(stored, recipe)}: train it with "
+            f"`hexdet train {recipe.name}`"
         )
+
+
+def _other_anchors(stored: Recipe, recipe: Recipe) -> str:
+    """Name the first level whose anchors differ; empty where none does."""
+    levels = zip(stored.network.anchors, recipe.network.anchors, strict=False)
+    for number, (theirs, ours) in enumerate(levels, 1):
+        if theirs != ours:
+            old, new = (", ".join(f"{w:g} x {h:g}" for w, h in level) for level in (theirs, ours))
+            return f" (level {number}: {old} in the checkpoint, {new} in the recipe)"
+    return ""
 
 
 def _load_weights(path: Path, network: nn.Module, tensors: dict[str, Tensor]) -> None:
