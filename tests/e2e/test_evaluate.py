@@ -67,7 +67,7 @@ def test_tables_and_curves(hexdet_cli: Run, heads: Path, tmp_path: Path) -> None
     [
         (("--fppi", "1", "--operating-point", "0.5"), "exclude each other"),
         (("--operating-point", "0.001"), "evaluation.score"),
-        (("--operating-point", "2"), "is not in the range"),
+        (("--operating-point", "2"), "less than or equal"),
         (("--metric", "accuracy"), "voc07"),
     ],
 )
