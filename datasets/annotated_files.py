@@ -99,16 +99,30 @@ class AnnotatedFiles:
         are passed over here.
         """
         if self._all_dropped is None:
-            found: list[Dropped] = []
-            for index in range(len(self)):
-                with contextlib.suppress(DataError):
-                    found += self._truth(index, self._size(index))[2]
-            self._all_dropped = found + self._left_out_classes()
+            self._all_dropped = self.dropped_among(len(self))
         return self._all_dropped
+
+    def dropped_among(self, count: int) -> list[Dropped]:
+        """Return what was left out of the first `count` images, and the classes left out of all."""
+        found: list[Dropped] = []
+        for index in range(count):
+            with contextlib.suppress(DataError):
+                found += self._truth(index, self.image_size(index))[2]
+        return found + self._left_out_classes()
 
     def annotation(self, index: int) -> Annotation:
         """Return the truth of image `index`; DataError where its size cannot be read."""
-        return self._truth(index, self._size(index))[1]
+        return self._truth(index, self.image_size(index))[1]
+
+    def image_size(self, index: int) -> Size:
+        """Return (width, height) of image `index` in pixels, of its annotation or its header.
+
+        Raises DataError where neither tells it.
+        """
+        built = self._built.get(index)
+        if built is not None:
+            return built[0]
+        return self._listing.size(index) or read_shown_size(self.image_path(index))
 
     def image_path(self, index: int) -> Path:
         """Return the image file of `index`."""
@@ -132,12 +146,6 @@ class AnnotatedFiles:
             if objects.landmarks is not None:
                 digest.update(objects.landmarks.tobytes())
         return digest.hexdigest()
-
-    def _size(self, index: int) -> Size:
-        built = self._built.get(index)
-        if built is not None:
-            return built[0]
-        return self._listing.size(index) or read_shown_size(self.image_path(index))
 
     def _truth(self, index: int, size: Size) -> Built:
         built = self._built.get(index)

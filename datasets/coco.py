@@ -95,7 +95,7 @@ def _fill(listing: Listing, content: CocoFile, path: Path, images: str, faults: 
     if len(places) < len(content.images):
         twice = sorted(image.id for image in content.images)
         shown = next(a for a, b in itertools.pairwise(twice) if a == b)
-        raise DataError(f"{path}: two images have the id {shown}")
+        faults.add(str(shown), "unreadable annotation", f"{path}: two images have the id {shown}")
     names = {category.id: category.name for category in content.categories}
     grouped: list[list[int]] = [[] for _ in content.images]
     for number, annotation in enumerate(content.annotations):

@@ -72,8 +72,7 @@ def open_face_list(data: FaceListData, folder: Path, split: str, faults: Faults)
         faces.setdefault(image, []).append(row)
     listing = Listing()
     for image, rows in faces.items():
-        sizes = [(int(row[-1]), int(row[-2])) for row in rows if len(row) == 6 + 3 * AFLW_POINTS]
-        listing.add_image(stem_of(image), image, sizes[0] if sizes else None)
+        listing.add_image(stem_of(image), image, _size(rows[0]))
         for row in rows:
             left, right, top, bottom = row[:4]
             marks = _five_points(row[4:])
@@ -82,6 +81,14 @@ def open_face_list(data: FaceListData, folder: Path, split: str, faults: Faults)
         raise DataError(f"the list {path} is empty")
     name = f"{folder.name}/{stem_of(split)}"
     return AnnotatedFiles(folder, listing, name=name, classes=data.classes, faults=faults)
+
+
+def _size(row: list[float]) -> tuple[int, int] | None:
+    """Return (width, height) of the image where a face of AFLW ends with its height and width."""
+    sides = row[4 + 3 * AFLW_POINTS :]
+    if not sides or not all(map(math.isfinite, sides)):
+        return None
+    return int(sides[1]), int(sides[0])
 
 
 def _find(folder: Path, name: str) -> Path:

@@ -13,6 +13,8 @@ from .record import LANDMARKS
 Box = tuple[float, float, float, float]
 
 POINTS = 2 * len(LANDMARKS)
+LARGEST_PX = 1 << 30
+"""A side that is said to be longer is not believed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +55,11 @@ class Listing:
     def add_image(self, name: str, path: str, size: tuple[int, int] | None = None) -> None:
         """Add an image; size: (width, height) in pixels, where its annotation states it."""
         self.names.append(name)
-        self.paths.append(path)
+        # No file's name holds a zero byte, and the system's calls fail on one in their own way.
+        self.paths.append(path.replace("\0", "\N{REPLACEMENT CHARACTER}"))
         width, height = size or (0, 0)
-        self._sides.extend((width, height))
+        known = 0 < width <= LARGEST_PX and 0 < height <= LARGEST_PX
+        self._sides.extend((width, height) if known else (0, 0))
         self._starts.append(len(self._ignore))
 
     def add_object(
@@ -84,7 +88,7 @@ class Listing:
         Some tools write 0 for what they do not know.
         """
         width, height = self._sides[2 * index], self._sides[2 * index + 1]
-        return (width, height) if width > 0 and height > 0 else None
+        return (width, height) if width else None
 
     def objects(self, index: int) -> Objects:
         """Return the objects of image `index`."""

@@ -45,9 +45,11 @@ def open_yolo(data: YoloData, folder: Path, split: str, faults: Faults) -> Annot
             labelled += 1
             _add_objects(listing, label, names, bool(content.get("kpt_shape")), faults)
     if not labelled:
-        raise DataError(
+        faults.add(
+            "",
+            "missing annotation",
             f"none of the {len(images)} images of {split} in {folder} has a label: the first was "
-            f"looked for at {_label_file(images[0])}"
+            f"looked for at {_label_file(images[0])}",
         )
     return AnnotatedFiles(
         Path(),
@@ -133,7 +135,7 @@ def _add_objects(
         reason = ""
         if row is None or len(row) < 5:
             reason = "is no class with a box"
-        elif int(row[0]) not in names or row[0] != int(row[0]):
+        elif row[0] not in names:
             reason = f"is of class {row[0]:g}, which has no name"
         elif not pose and (len(row) == 6 or len(row) % 2 == 0):
             reason = f"has {len(row)} numbers: neither a box nor a polygon"

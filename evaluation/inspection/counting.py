@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ...datasets.annotated_files import AnnotatedFiles
 from ...datasets.faults import Faults
 from ...datasets.record import Dataset
 from ...runtime.contract import InputSpec
@@ -99,9 +100,13 @@ def _defects(
         if not (fault.reason == "missing image" and fault.image in of_images)
         and (whole or fault.image in seen or not fault.image)
     ]
-    dropped = [
-        Defect(kind=item.reason, image=item.image, detail=item.detail) for item in dataset.dropped
-    ]
+    # Not `dropped` of all where few are looked at: it reads the header of every image.
+    items = (
+        dataset.dropped_among(len(looks))
+        if isinstance(dataset, AnnotatedFiles)
+        else dataset.dropped
+    )
+    dropped = [Defect(kind=item.reason, image=item.image, detail=item.detail) for item in items]
     left_out = [defect for defect in dropped if defect.kind == "unknown class"]
     listed += [d for d in dropped if d.kind != "unknown class" and d.image in seen]
     listed += [defect for look in looks for defect in look.defects]
