@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
@@ -17,6 +18,7 @@ from .datasets.record import Dataset
 from .errors import UsageError
 from .evaluation.coco_metrics import MAX_DETECTIONS, CocoMetrics
 from .evaluation.curves import Ranking
+from .evaluation.landmark_error import landmark_error
 from .evaluation.operating_points import OperatingPoint, at_fppi, at_score, together
 from .evaluation.parallel import DetectorPool, worker_count
 from .evaluation.running import Evaluation
@@ -79,7 +81,10 @@ def evaluate(folder: Path, wishes: Wishes) -> None:
     )
     metrics = wishes.metrics or METRICS
     scores = score_all(result.truths, result.detections, dataset.classes, metrics)
-    points = _points(scores.rankings, wishes, _own_thresholds(folder))
+    own = _own_thresholds(folder)
+    points = _points(scores.rankings, wishes, own)
+    sure = np.asarray([own[name] for name in dataset.classes], np.float32)
+    landmarks = landmark_error(result.truths, result.detections, sure)
     if wishes.plots is not None:
         from .evaluation.plots import save_plots
 
@@ -87,12 +92,15 @@ def evaluate(folder: Path, wishes: Wishes) -> None:
         for path in save_plots(wishes.plots, scores.rankings, points, title=title):
             console.say(f"wrote {path}")
     if wishes.as_json:
-        console.print_json(_content(result, scores, points))
+        known = {} if landmarks is None else {"landmarks": dataclasses.asdict(landmarks)}
+        console.print_json({**_content(result, scores, points), **known})
         return
     console.out.print(_summary(result, dataset), markup=False)
     if scores.coco is not None:
         _coco_table(scores.coco)
     _class_table(scores, points, len(result.truths))
+    if landmarks is not None:
+        console.out.print(console.landmark_line(landmarks), markup=False)
 
 
 def score(
