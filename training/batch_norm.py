@@ -43,40 +43,45 @@ class _SharedBatchNorm(nn.BatchNorm2d):
         assert self.num_batches_tracked is not None
         assert self.momentum is not None
         x = input.float()
-        pixels = x.new_tensor([x.numel() / x.shape[1]])
-        sums = _total(torch.cat([x.sum((0, 2, 3)), pixels]), self._group)
-        count = sums[-1].detach()
-        mean = sums[:-1] / count
-        # In a second round: the mean of squares less the square of the mean loses every digit
-        # where the mean is large.
-        centred = x - mean[:, None, None]
-        variance = _total(centred.square().sum((0, 2, 3)), self._group) / count
+        channels = x.shape[1]
+        own_mean = x.mean((0, 2, 3))
+        own_squares = (x - own_mean[:, None, None]).square().sum((0, 2, 3))
+        own_count = x.new_tensor([x.numel() / channels])
+        # [processes, 2 * channels + 1]
+        rows = _all(torch.cat([own_mean, own_squares, own_count]), self._group)
+        counts = rows[:, -1:].detach()
+        count = counts.sum()
+        means, squares = rows[:, :channels], rows[:, channels:-1]
+        mean = (means * counts).sum(0) / count
+        # Chan, Golub, LeVeque 1983, equation 1.5: the mean of squares less the square of the mean
+        # would lose every digit where the mean is large.
+        variance = (squares + counts * (means - mean).square()).sum(0) / count
         with torch.no_grad():
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1).clamp(min=1), self.momentum)
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        out = centred * scale[:, None, None] + self.bias[:, None, None]
+        out = (x - mean[:, None, None]) * scale[:, None, None] + self.bias[:, None, None]
         return out.to(input.dtype)
 
 
-class _Total(torch.autograd.Function):
-    """The sum over all processes; backwards likewise, for each one's loss depends on it."""
+class _All(torch.autograd.Function):
+    """A vector of every process; backwards all their gradients, for each loss depends on all."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor, group: Any) -> Tensor:
         ctx.group = group
-        out = value.clone()
-        dist.all_reduce(out, group=group)
-        return out
+        rows = [torch.empty_like(value) for _ in range(dist.get_world_size(group))]
+        dist.all_gather(rows, value, group=group)
+        return torch.stack(rows)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        out = gradients[0].clone()
-        dist.all_reduce(out, group=ctx.group)
-        return out, None
+        summed = gradients[0].clone()
+        dist.all_reduce(summed, group=ctx.group)
+        return summed[dist.get_rank(ctx.group)], None
 
 
-def _total(value: Tensor, group: Any) -> Tensor:
-    out: Tensor = _Total.apply(value, group)  # type: ignore[no-untyped-call]
-    return out
+def _all(value: Tensor, group: Any) -> Tensor:
+    rows: Tensor = _All.apply(value, group)  # type: ignore[no-untyped-call]
+    return rows

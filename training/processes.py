@@ -97,7 +97,7 @@ class Processes:
         return DistributedDataParallel(
             synchronised(network, self.device),
             device_ids=[self.device] if self.device.type == "cuda" else None,
-            broadcast_buffers=False,  # they are the same already
+            forward_sync_buffers=False,  # they are the same already
         )
 
 
