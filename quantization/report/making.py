@@ -20,6 +20,7 @@ from ...evaluation.flips import SAME_PLACE_IOU, count_flips, find_flips
 from ...evaluation.graph_cost import graph_cost
 from ...evaluation.landmark_error import landmark_error
 from ...evaluation.matching import match
+from ...evaluation.scores import score_all
 from ...recipe import Recipe
 from ...runtime.backend import graph_path
 from ...runtime.contract import DetectorContract, load_contract
@@ -158,11 +159,16 @@ def _row(
     drop_ap50 = scored.ap50(key).drop_from(scored.ap50(FLOAT))
     drop_ap = scored.ap(key).drop_from(scored.ap(FLOAT))
     is_reference = key == FLOAT
+    others = score_all(measured.truths, measured.found[key], scored.classes, ("voc", "mr"))
+    assert others.voc is not None  # both were asked for
+    assert others.mr is not None
     return Row(
         key=key,
         backend=measured.backends[key],
         ap50=accuracy.ap50,
         ap=accuracy.ap,
+        voc_ap50=others.voc.mean,
+        miss_rate=others.mr.mean,
         ap50_interval=scored.ap50(key).interval(),
         drop_ap50=None if is_reference else drop_ap50.value,
         drop_ap50_interval=None if is_reference else drop_ap50.interval(),

@@ -16,7 +16,7 @@ from ...runtime.files import to_json, write_text
 from ..advice import AdvisedLayerError
 
 FILE_NAME = "report.json"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 FLOAT, INT8_CPU, INT8_HTP = "float", "int8_cpu", "int8_htp"
 GRAPHS = (FLOAT, INT8_CPU, INT8_HTP)
@@ -34,6 +34,8 @@ class Row:
     """One graph's score on all images.
 
     key: of GRAPHS; backend: in words. ap50: AP at IoU 0.5; ap: mean over IoU 0.5 to 0.95.
+    voc_ap50: AP by PASCAL VOC's matching, the area under the curve; miss_rate: the log-average miss
+    rate MR^-2, lower is better; both at IoU 0.5, means over classes.
     ap50_interval: of ap50, 95 %. drop_ap50, drop_ap: points of AP lost against float, null for
     float. drop_*_interval: of those, 95 %, paired; null where it cannot be told.
     per_class_*: by class name. detections: how many were scored. seconds: spent in this graph, of
@@ -45,6 +47,8 @@ class Row:
     backend: str
     ap50: Number
     ap: Number
+    voc_ap50: Number
+    miss_rate: Number
     ap50_interval: Interval | None
     drop_ap50: Number | None
     drop_ap50_interval: Interval | None

@@ -33,6 +33,8 @@ def test_equal_graphs_drop_by_exactly_nothing(make: MakeReport) -> None:
     assert report.images == IMAGES and report.objects > 0
     cpu, htp = report.row("int8_cpu"), report.row("int8_htp")
     assert (cpu.ap50, cpu.ap, cpu.detections) == (htp.ap50, htp.ap, htp.detections)
+    assert (cpu.voc_ap50, cpu.miss_rate) == (htp.voc_ap50, htp.miss_rate)
+    assert 0 <= cpu.voc_ap50 <= 1 and 0 < cpu.miss_rate <= 1
     assert cpu.drop_ap50 == htp.drop_ap50
     assert report.row("float").drop_ap50 is None
 
@@ -164,7 +166,8 @@ def test_a_changed_graph_makes_it_stale_and_a_changed_budget_judges_anew(
 
 def row(drop: float, low: float, high: float) -> Row:
     return Row(
-        key="int8_htp", backend="", ap50=0.5, ap=0.5, ap50_interval=None,
+        key="int8_htp", backend="", ap50=0.5, ap=0.5, voc_ap50=0.5, miss_rate=0.5,
+        ap50_interval=None,
         drop_ap50=drop, drop_ap50_interval=Interval(low=low, high=high),
         drop_ap=0.0, drop_ap_interval=None, per_class_ap50={}, per_class_ap={},
         detections=0, seconds=0.0,
