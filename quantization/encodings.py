@@ -41,15 +41,16 @@ def code_tensors(model: onnx.ModelProto) -> dict[str, Codes]:
     """Return every tensor of codes of a QDQ graph with integer ends, by the float graph's name."""
     constants = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
     outputs = {output.name for output in model.graph.output}
-    ends = {
-        node.input[0]: node.output[0]
-        for node in model.graph.node
-        if node.op_type == "Transpose" and node.output[0] in outputs
-    }
+    inputs = {value.name for value in model.graph.input}
+    transposes = [node for node in model.graph.node if node.op_type == "Transpose"]
+    ends = {node.input[0]: node.output[0] for node in transposes if node.output[0] in outputs}
+    # Between two layers transposed codes are no tensor of their own: see `transpose_codes`.
+    sources = {node.output[0]: node.input[0] for node in transposes if node.input[0] not in inputs}
     found = {}
     for node in model.graph.node:
         if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
             codes = node.output[0] if node.op_type == "QuantizeLinear" else node.input[0]
+            codes = sources.get(codes, codes)
             found[ends.get(codes, plain_name(codes))] = Codes(
                 codes=codes, scale=constants[node.input[1]], zero_point=constants[node.input[2]]
             )

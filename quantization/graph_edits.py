@@ -114,6 +114,30 @@ def _integer_input(graph: onnx.GraphProto) -> None:
     )
 
 
+def transpose_codes(model: onnx.ModelProto) -> None:
+    """Let a QDQ graph transpose codes where it transposes what they stand for, in place.
+
+    The same codes in another order are no tensor with an encoding of its own, and a Transpose
+    between two layers that the HTP computes in one layout cancels only so.
+    """
+    graph = model.graph
+    producers = {name: node for node in graph.node for name in node.output}
+    readers: dict[str, list[onnx.NodeProto]] = {}
+    for node in graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    for transpose in [n for n in graph.node if n.op_type == "Transpose"]:
+        before = producers.get(transpose.input[0])
+        behind = readers.get(transpose.output[0], [])
+        if before is None or before.op_type != "DequantizeLinear" or len(behind) != 1:
+            continue
+        (quantize,) = behind
+        if quantize.op_type == "QuantizeLinear" and quantize.input[1:] == before.input[1:]:
+            transpose.input[0] = before.input[0]
+            transpose.output[0] = quantize.output[0]
+            graph.node.remove(quantize)
+
+
 def drop_unused(model: onnx.ModelProto) -> None:
     """Remove nodes and initializers that no output depends on, and value infos, in place."""
     graph = model.graph

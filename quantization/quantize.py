@@ -17,6 +17,7 @@ from .graph_edits import (
     cut_output_transposes,
     drop_unused,
     make_integer_ends,
+    transpose_codes,
 )
 from .qdq import to_qdq
 from .ranges.calibration import find_ranges
@@ -117,5 +118,6 @@ def _quantized(
         wide=widths.any_wide,
     )
     make_integer_ends(quantized, renamed)
+    transpose_codes(quantized)
     drop_unused(quantized)
     return quantized

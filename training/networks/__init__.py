@@ -110,6 +110,13 @@ def grids_of(section: NetworkSection) -> tuple[Grid, ...]:
             for index in range(len(network.strides), count)
         ),
     ]
+    for index in range(1, count):
+        if strides[index] <= strides[index - 1]:
+            raise RecipeError(
+                f"network.width, network.height: at {section.width}x{section.height} level "
+                f"{index + 1} of {section.name} is no coarser than the one before: enlarge the "
+                f"input, or set network.levels to {index}"
+            )
     return tuple(
         Grid(stride=strides[index], rows=rows[index], columns=columns[index])
         for index in range(count)
