@@ -31,7 +31,8 @@ def inspect(
     split: Annotated[SplitChoice, typer.Option()] = SplitChoice.train,
     limit: Limit = None,
     output: Annotated[
-        Path | None, typer.Option("--out", help="Of page, JSON and sheet; else build/NAME/data.")
+        Path | None,
+        typer.Option("--out", help="Of page, JSON and sheet; else build/NAME/data/SPLIT."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

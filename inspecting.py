@@ -79,7 +79,8 @@ def _show(found: Inspection) -> None:
     if not found.defects:
         console.out.print("No defect was found.")
         return
-    defects = Table(title=f"{len(found.defects):,} defects", **console.LEFT)
+    number = len(found.defects)
+    defects = Table(title=f"{number:,} defect{'s' * (number != 1)}", **console.LEFT)
     defects.add_column("kind", no_wrap=True)
     defects.add_column("number", justify="right")
     defects.add_column("where")

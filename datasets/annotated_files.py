@@ -84,9 +84,10 @@ class AnnotatedFiles:
         size = (image.shape[1], image.shape[0])
         stated = self._listing.size(index)
         if stated is not None and stated != size:
+            turned = ", as it lies without its EXIF orientation" if stated == size[::-1] else ""
             raise ImageSizeError(
                 f"the image {path} has {size[0]} x {size[1]} pixels, but its annotation was made "
-                f"for {stated[0]} x {stated[1]}: annotate it anew or restore the image"
+                f"for {stated[0]} x {stated[1]}{turned}: annotate it anew or restore the image"
             )
         name = self._listing.names[index]
         return Record(name=name, image=image, annotation=self._truth(index, size)[1])

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ...datasets.annotated_files import AnnotatedFiles
 from ...datasets.faults import Faults
+from ...datasets.images import ImageFolder
 from ...datasets.record import Dataset
 from ...runtime.contract import InputSpec
 from .looking import Look, Progress, look_at_all
@@ -114,7 +115,7 @@ def _defects(
     absent = [
         Defect(kind="class without objects", image="", detail=f"{name} (none in this split)")
         for label, name in enumerate(dataset.classes, 1)
-        if whole and label not in held
+        if whole and label not in held and not isinstance(dataset, ImageFolder)
     ]
     return listed + absent + left_out
 

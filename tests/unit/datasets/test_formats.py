@@ -291,6 +291,9 @@ def test_an_image_of_another_size_than_annotated_is_refused(
     dataset = open_data(**section)
     with pytest.raises(DataError, match="has 30 x 20 pixels, but its annotation was made for 60 x"):
         dataset[0]
+    put_image("voc/JPEGImages/a.jpg", HEIGHT, WIDTH)
+    with pytest.raises(DataError, match="60 x 40, as it lies without its EXIF orientation"):
+        dataset[0]
 
 
 def test_a_size_of_zero_is_read_from_the_image(lay_out: LayOut, open_data: OpenData) -> None:
