@@ -112,7 +112,7 @@ class TrainingSection(Section):
     focal_alpha: float = Field(0.25, gt=0, lt=1)
     """Weight of the objects; the background's is 1 - alpha."""
     box_weight: float = Field(1.0, gt=0)
-    landmark_weight: float = Field(0.5, gt=0)
+    landmark_weight: float = Field(0.1, gt=0)
     """Of a network that gives landmarks, where they are known."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """auto: bfloat16 where the GPU or the CPU (AVX512-BF16, AMX) multiplies it natively, float16
