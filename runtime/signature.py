@@ -63,7 +63,7 @@ def _ports(values: Iterable[Any]) -> tuple[Port, ...]:
 
 
 def expected_signature(contract: DetectorContract, precision: Precision) -> Signature:
-    """Return what a bundle's graph must have: pixels in, one output of scores and boxes a level."""
+    """Return what a bundle's graph must have: pixels in, of every level its outputs out."""
     height, width = contract.input.height, contract.input.width
     shape = (1, height, width, 3) if precision == "int8" else (1, 3, height, width)
     kind = "uint8" if precision == "int8" else "float"

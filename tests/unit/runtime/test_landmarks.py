@@ -32,6 +32,8 @@ from hexdet.runtime.placement import place
 from hexdet.runtime.plain_postprocess import dequantize, plain_postprocess
 from hexdet.runtime.postprocess import Postprocessor
 from hexdet.runtime.signature import expected_signature
+from hexdet.runtime.stream.drawing import draw_result
+from hexdet.runtime.stream.frames import Frame, FrameResult, StageTimes
 
 Outputs = dict[str, npt.NDArray[Any]]
 LAW = settings(deadline=None, max_examples=40, database=None)
@@ -246,6 +248,16 @@ def test_five_points_are_drawn_at_their_places(colour: Any) -> None:
     for (x, y), expected in zip(points_of(FOUND)[0], POINTS, strict=True):
         seen = drawn[round(float(y)), round(float(x))]
         np.testing.assert_array_equal(seen, expected if colour == "rgb" else expected[::-1])
+
+
+def test_a_tracked_face_shows_its_points_too() -> None:
+    frame = Frame(index=0, seconds=0.0, image=np.full((140, 200, 3), 90, np.uint8))
+    times = StageTimes(capture_ms=1, pre_ms=1, net_ms=1, post_ms=1)
+    drawn = draw_result(
+        FrameResult(frame=frame, detections=FOUND, times=times, identities=np.asarray([3, 4]))
+    )
+    nose = points_of(FOUND)[0, 2].astype(int)
+    assert drawn[nose[1], nose[0]].tolist() == [255, 255, 255]
 
 
 def test_points_outside_the_picture_do_no_harm() -> None:
