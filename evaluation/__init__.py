@@ -1,1 +1,1 @@
-"""The rulers: average precision of detections, parameters and MACs of a graph."""
+"""The rulers: average precision and miss rate of detections, parameters and MACs of a graph."""

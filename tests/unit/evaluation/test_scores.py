@@ -8,6 +8,7 @@ import pytest
 
 from hexdet.evaluation.average_precision import score_detections
 from hexdet.evaluation.scores import METRICS, Metric, score_all
+from hexdet.options import MetricChoice
 
 from .conftest import CLASSES, random_case
 
@@ -49,3 +50,7 @@ def test_a_class_without_objects_is_not_in_the_mean() -> None:
     assert scores.mr is not None
     assert math.isnan(scores.mr.per_class["nobody"])
     assert scores.mr.mean == pytest.approx(sum(scores.mr.per_class[name] for name in CLASSES) / 2)
+
+
+def test_the_door_offers_every_metric() -> None:
+    assert [choice.value for choice in MetricChoice] == list(METRICS)
