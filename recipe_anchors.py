@@ -64,6 +64,16 @@ def _f38() -> list[list[tuple[float, float]]]:
     return [[(w / 300, h / 300) for w, h in boxes] for boxes in pixels]
 
 
+def _faces() -> list[list[tuple[float, float]]]:
+    """Give the anchors of `faces`: sides 11 to 58 px at 192x160, height / width = 1.4."""
+    pixels = [
+        [(9.3, 13.0), (12.7, 17.7)],
+        [(17.8, 24.8), (24.9, 34.9)],
+        [(34.7, 48.5), (49.0, 68.6)],
+    ]
+    return [[(w / 192, h / 160) for w, h in boxes] for boxes in pixels]
+
+
 def _mobilenet_caffe() -> list[list[tuple[float, float]]]:
     """Give the PriorBox layers of chuanqi305's MobileNet-SSD: 0.2 to 0.95, and 1 above the last.
 
@@ -108,6 +118,7 @@ PUBLISHED: dict[str, Callable[[], list[list[tuple[float, float]]]]] = {
     "mb2_ssd_lite_f38": _f38,
     "mb2_ssd_lite_f38_relu": _f38,
     "mb2_ssd_lite_f38_tiny": _f38,
+    "face_landmarks": _faces,
     "mb2_ssd_lite": _pytorch_ssd,
     "mb1_ssd": _mobilenet_caffe,
     "mb1_ssd_3x3": _pytorch_ssd,
