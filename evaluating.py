@@ -83,7 +83,7 @@ def evaluate(folder: Path, wishes: Wishes) -> None:
     scores = score_all(result.truths, result.detections, dataset.classes, metrics)
     own = _own_thresholds(folder)
     points = _points(scores.rankings, wishes, own)
-    sure = np.asarray([own[name] for name in dataset.classes], np.float32)
+    sure = np.asarray(list(own.values()), np.float32)
     landmarks = landmark_error(result.truths, result.detections, sure)
     if wishes.plots is not None:
         from .evaluation.plots import save_plots

@@ -110,8 +110,13 @@ class Recipe(Section):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Return the class names without the background."""
-        return ("head",) if isinstance(self.data, ScenesData) else self.data.classes
+        """Return the class names without the background.
+
+        The class of partial objects comes last, where crops make them and the data has none.
+        """
+        names = ("head",) if isinstance(self.data, ScenesData) else self.data.classes
+        partial = self.training.augment.partial_class
+        return (*names, partial) if partial and partial not in names else names
 
 
 def shipped_recipes() -> list[str]:

@@ -69,8 +69,8 @@ class AugmentSection(Section):
     """An object that becomes narrower or lower than this, in pixels of the input, is ignored: it
     is too small to help."""
     partial_class: str = ""
-    """What an object becomes of which a crop leaves little, one of the classes; where empty, it is
-    ignored if its centre is cut away."""
+    """What an object becomes of which a crop leaves little: one of the data's classes, or one more
+    behind them. Where empty, it is ignored if its centre is cut away."""
     partial_iou: float = Field(PARTIAL_IOU, gt=0, le=1)
     """IoU of what a crop leaves with the whole: from it up an object keeps its class."""
     partial_least: float = Field(PARTIAL_LEAST, ge=0, le=1)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import RecipeError
 from ..recipe_training import PARTIAL_IOU, PARTIAL_LEAST, AugmentSection
 
 
@@ -45,15 +44,10 @@ class PartialRule:
 def partial_rule(classes: Sequence[str], section: AugmentSection) -> PartialRule | None:
     """Return the rule that a recipe asks for, None where it names no partial class.
 
-    classes: without the background. Raises RecipeError where it names none of them.
+    classes: without the background, of the recipe or of its data: which may have none.
     """
     name = section.partial_class
     if not name:
         return None
-    if name not in classes:
-        raise RecipeError(
-            f"training.augment.partial_class: no class {name!r}, there are {', '.join(classes)}"
-        )
-    return PartialRule(
-        label=classes.index(name) + 1, below=section.partial_iou, least=section.partial_least
-    )
+    label = classes.index(name) + 1 if name in classes else len(classes) + 1
+    return PartialRule(label=label, below=section.partial_iou, least=section.partial_least)

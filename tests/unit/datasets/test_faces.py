@@ -14,7 +14,6 @@ from hexdet.datasets.scenes.face_points import face_box, face_landmarks, facing
 from hexdet.datasets.scenes.figures import PaintedHead
 from hexdet.datasets.scenes.heads import paint_head
 from hexdet.datasets.scenes.looks import HeadLook
-from hexdet.errors import RecipeError
 from hexdet.recipe_data import FACE_CLASSES, FacesData
 from hexdet.recipe_training import AugmentSection
 
@@ -196,8 +195,8 @@ def test_the_rule_is_the_recipes() -> None:
     assert partial_rule(FACE_CLASSES, section) is None
     section = replace_section(partial_class="partial", partial_iou=0.5, partial_least=0.2)
     assert partial_rule(FACE_CLASSES, section) == PartialRule(label=2, below=0.5, least=0.2)
-    with pytest.raises(RecipeError, match="partial_class: no class 'partial', there are head"):
-        partial_rule(("head",), section)
+    # Data that knows whole ones only gets one more class.
+    assert partial_rule(("head",), section) == PartialRule(label=2, below=0.5, least=0.2)
     with pytest.raises(ValueError, match="partial_least must not be above"):
         replace_section(partial_iou=0.1, partial_least=0.2)
 

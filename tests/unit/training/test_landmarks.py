@@ -11,9 +11,8 @@ import pytest
 import torch
 
 from hexdet.datasets.partial import PartialRule
-from hexdet.datasets.record import MIRRORED_LANDMARKS, Annotation
+from hexdet.datasets.record import MIRRORED_LANDMARKS, Annotation, Record
 from hexdet.datasets.scenes import Faces
-from hexdet.errors import RecipeError
 from hexdet.recipe import Recipe, load_recipe
 from hexdet.recipe_training import AugmentSection
 from hexdet.runtime.anchors import all_anchors
@@ -260,7 +259,39 @@ def test_the_weight_of_the_recipe_counts(recipe: Recipe) -> None:
     assert 0 < parts[1.0] == pytest.approx(parts[3.0] / 3, rel=1e-5)
 
 
-def test_a_partial_class_that_the_data_lacks_is_refused(recipe: Recipe) -> None:
-    heads = load_recipe("heads", ["training.augment.partial_class=partial"])
-    with pytest.raises(RecipeError, match="no class 'partial', there are head"):
-        TrainingSamples(Faces(split="train", count=1), contract_of(heads), heads.training)
+def test_crops_make_a_class_that_the_data_lacks() -> None:
+    """As of WIDER FACE, which knows whole faces only."""
+    recipe = load_recipe(
+        "heads", ["training.augment.partial_class=part", "training.augment.crop=1"]
+    )
+    contract = contract_of(recipe)
+    assert recipe.classes == contract.classes == ("head", "part")
+    dataset = Faces(split="train", count=12)
+    samples = TrainingSamples(OnlyWhole(dataset), contract, recipe.training)
+    labels = {int(v) for i in range(12) for e in range(3) for v in samples[(e, i)].labels}
+    assert labels == {-1, 0, 1, 2}
+
+
+class OnlyWhole:
+    """Whole faces under another name, as of a dataset with one class."""
+
+    def __init__(self, dataset: Faces) -> None:
+        self._dataset = dataset
+        self.name, self.classes, self.dropped = "whole", ("head",), dataset.dropped
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, index: int) -> Record:
+        record = self._dataset[index]
+        truth = record.annotation
+        whole = truth.labels == 1
+        return replace(record, annotation=Annotation(
+            boxes=truth.boxes[whole], labels=truth.labels[whole], ignore=truth.ignore[whole]
+        ))  # fmt: skip
+
+    def annotation(self, index: int) -> Annotation:
+        return self[index].annotation
+
+    def fingerprint(self) -> str:
+        return self._dataset.fingerprint()
