@@ -16,9 +16,8 @@ from .recipe import Recipe, recipe_file
 from .runtime.files import to_json, write_text
 from .training.anchor_fitting.fitting import Method
 from .training.anchor_fitting.page import save_page
-from .training.anchor_fitting.recall import Row
 from .training.anchor_fitting.recipe_file import check_target, write_anchors
-from .training.anchor_fitting.study import AnchorSet, AnchorStudy, counts_of, geometry_of, study
+from .training.anchor_fitting.study import AnchorStudy, counts_of, geometry_of, study
 from .training.anchor_fitting.truths import collect
 
 
@@ -110,51 +109,44 @@ def _level_table(found: AnchorStudy) -> Table:
     before, after = found.before, found.after
     old = "" if before is None else f"{before.count:,} before, "
     title = f"anchors by level, width x height px: {old}{after.count:,} fitted"
-    table = Table(title=escape(title))
-    table.title_justify = "left"
+    table = Table(title=escape(title), title_justify="left")
     for heading in ("stride", "for sides", "objects"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("before", "fitted", "by"):
+    for heading in ("before",) * (before is not None) + ("fitted", "by"):
         table.add_column(heading)
     for index, level in enumerate(found.fits):
         by = "k-means" if level.method == "kmeans" else "statistics"
+        sizes = [
+            ", ".join(f"{w:g} x {h:g}" for w, h in known.levels[index])
+            for known in (before, after)
+            if known is not None
+        ]
         table.add_row(
             str(level.stride),
             f"{level.band[0]:.0f}-{level.band[1]:.0f} px",
             f"{level.boxes:,}",
-            "" if before is None else _sizes(before, index),
-            _sizes(after, index),
+            *sizes,
             escape(by + (f": {level.remark}" if level.remark else "")),
         )
     return table
 
 
 def _recall_table(found: AnchorStudy, kind: str) -> Table:
-    table = Table(title=escape(f"{kind} objects reached at IoU {found.match_iou:g}"))
-    table.title_justify = "left"
+    title = f"{kind} objects reached at IoU {found.match_iou:g}"
+    table = Table(title=escape(title), title_justify="left")
     table.add_column("objects")
-    for heading in ("number", "before", "fitted", "best IoU\nbefore", "fitted"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("anchors an\nobject before", "fitted"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    after = found.after.recall[kind]
-    old: Sequence[Row | None] = (
-        [None] * len(after) if found.before is None else found.before.recall[kind]
-    )
-    for a, b in zip(old, after, strict=True):
-        if b.objects:
+    table.add_column("number", justify="right", no_wrap=True)
+    sets = [known.recall[kind] for known in (found.before, found.after) if known is not None]
+    for what in ("recall\n", "best IoU\n", "anchors an\nobject "):
+        for when in ("before", "fitted")[-len(sets) :]:
+            table.add_column(what + when, justify="right", no_wrap=True)
+    for rows in zip(*sets, strict=True):
+        if rows[0].objects:
             table.add_row(
-                escape(b.name),
-                f"{b.objects:,}",
-                "" if a is None else f"{a.recall:.4f}",
-                f"{b.recall:.4f}",
-                "" if a is None else f"{a.mean_best_iou:.3f}",
-                f"{b.mean_best_iou:.3f}",
-                "" if a is None else f"{a.anchors_per_object:.1f}",
-                f"{b.anchors_per_object:.1f}",
+                escape(rows[0].name),
+                f"{rows[0].objects:,}",
+                *(f"{row.recall:.4f}" for row in rows),
+                *(f"{row.mean_best_iou:.3f}" for row in rows),
+                *(f"{row.anchors_per_object:.1f}" for row in rows),
             )
     return table
-
-
-def _sizes(anchors: AnchorSet, level: int) -> str:
-    return ", ".join(f"{w:g} x {h:g}" for w, h in anchors.levels[level])
