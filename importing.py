@@ -90,7 +90,8 @@ def _state_dict(source: Path, recipe: Recipe, wishes: Wishes) -> None:
     from .training.checkpoint import parts_of
     from .training.weights_in.published import import_state_dict, refuse_to_lose
 
-    imported = import_state_dict(source, recipe)
+    with console.bar(f"reading {source.name}") as step:
+        imported = import_state_dict(source, recipe, step)
     filled = imported.filled
     console.say(f"{source} holds {imported.title}: {len(filled.given)} tensors of ours")
     if filled.left:

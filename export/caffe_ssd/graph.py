@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,11 +45,11 @@ class Graph:
             graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8
         )
 
-    def node(self, kind: str, layer: Layer, inputs: list[str], **attributes: object) -> None:
+    def node(self, kind: str, layer: Layer, inputs: list[str], **attributes: Any) -> None:
         """Add the node whose result is the layer's."""
         self.step(kind, layer.name, inputs, **attributes)
 
-    def step(self, kind: str, name: str, inputs: list[str], **attributes: object) -> str:
+    def step(self, kind: str, name: str, inputs: list[str], **attributes: Any) -> str:
         """Add a node with a result of its own name; return it."""
         self._nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
         return name

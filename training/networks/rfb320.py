@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .layers import ConvBlock, TappedSequence
-from .ssd import SSD, HeadSpec, Variant, bias_to_background, initialise
+from .ssd import SSD, Variant
 
 STEM_CHANNELS = 16
 SEPARABLE = (
@@ -74,16 +74,6 @@ class Rfb320(SSD):
     strides = (8, 16, 32, 64)
     own = Variant(relu="relu")
 
-    def __init__(self, spec: HeadSpec, variant: Variant | None = None) -> None:
-        super().__init__(spec, variant)
-        count = spec.anchors[-1]
-        for heads, values in ((self.score_heads, spec.scores), (self.box_heads, 4)):
-            heads[-1] = nn.Conv2d(EXTRA_CHANNELS, count * values, kernel_size=3, padding=1)
-            initialise(heads[-1])
-        plain = self.score_heads[-1]
-        assert isinstance(plain, nn.Conv2d)
-        bias_to_background(plain, spec.scores)
-
     def make_features(self) -> tuple[nn.Module, list[int]]:
         """Return the layers by their numbers in the published file, and the maps' channels."""
         layers: list[nn.Module] = [ConvBlock(3, STEM_CHANNELS, kernel=3, stride=2)]
@@ -110,6 +100,12 @@ class Rfb320(SSD):
             ConvBlock(channels, channels, kernel=3, groups=channels, normalise=False),
             nn.Conv2d(channels, outputs, kernel_size=1),
         )
+
+    def make_level_head(self, level: int, channels: int, outputs: int) -> nn.Module:
+        """Return the head of a level: on the coarsest a 3x3 convolution alone."""
+        if level == len(self.strides) - 1:
+            return nn.Conv2d(channels, outputs, kernel_size=3, padding=1)
+        return self.make_head(channels, outputs)
 
 
 def separable(inputs: int, outputs: int, stride: int, *, normalise: bool = True) -> nn.Sequential:

@@ -8,19 +8,24 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ...errors import ArtifactError, RecipeError
-from ..checkpoint import HEADS, UNUSED
+from ..checkpoint import UNUSED
 from ..networks import SSD
 from ..networks.layers import ConvBlock
 from .pytorch_ssd import Place, Published
+from .reopening import folded_norm
 
 
 @dataclass(frozen=True, kw_only=True)
 class Filled:
-    """Names of our tensors: those that were given and those that were not; of theirs left over."""
+    """Names of our tensors: those that were given and those that were not; of theirs left over.
+
+    folded: blocks of ours whose batch norm got a bias alone, for theirs have none: `reopen` them.
+    """
 
     given: frozenset[str]
     missing: frozenset[str]
     left: tuple[str, ...]
+    folded: tuple[str, ...]
 
 
 def fill(
@@ -38,11 +43,14 @@ def fill(
             f"{' or '.join(published.networks)}, not {name}"
         )
     own = {k: v for k, v in network.state_dict().items() if not k.endswith(UNUSED)}
-    given, used = dict[str, Tensor](), set[str]()
-    for place in published.places():
-        values, sources = _values(network.get_submodule(place.ours), place, tensors, where)
+    modules = dict(network.named_modules())
+    given, used, folded = dict[str, Tensor](), set[str](), []
+    for place in published.networks[name]():
+        if place.ours not in modules:
+            continue  # a level that the recipe leaves out
+        values, sources = _values(modules[place.ours], place, tensors, where)
         apart = [k for k, v in values.items() if v.shape != own[k].shape]
-        if apart and place.ours.startswith(HEADS):
+        if apart and place.optional:
             continue
         if apart:
             raise ArtifactError(
@@ -51,11 +59,14 @@ def fill(
             )
         given |= values
         used |= sources
+        if place.norm is None and f"{place.ours}.norm.weight" in values:
+            folded.append(place.ours)
     network.load_state_dict(given, strict=False)
     return Filled(
         given=frozenset(given),
         missing=frozenset(own.keys() - given.keys()),
         left=tuple(sorted(tensors.keys() - used)),
+        folded=tuple(folded),
     )
 
 
@@ -73,11 +84,15 @@ def _values(
 
     conv = f"{place.ours}.conv" if isinstance(module, ConvBlock) else place.ours
     values = {f"{conv}.weight": take(f"{place.conv}.weight")}
-    bias = f"{place.conv}.bias"
+    bias, norm = f"{place.conv}.bias", f"{place.ours}.norm"
+    own = module.norm if isinstance(module, ConvBlock) else None
     if place.norm is None:
+        if isinstance(own, nn.BatchNorm2d):
+            given = folded_norm(take(bias), own.eps)
+            return values | {f"{norm}.{key}": value for key, value in given.items()}, used
         values[f"{conv}.bias"] = take(bias)
         return values, used
-    norm, theirs = f"{place.ours}.norm", place.norm
+    theirs = place.norm
     for key in ("weight", "bias", "running_mean", "running_var"):
         values[f"{norm}.{key}"] = take(f"{theirs}.{key}")
     if bias in tensors:

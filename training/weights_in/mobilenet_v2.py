@@ -29,7 +29,8 @@ def fill_backbone(network: SSD, graph: DescribedGraph, spec: InputSpec) -> str:
             f"network.name: the network of this recipe has no MobileNetV2 as its backbone, "
             f"{graph.path} is the weights of one"
         )
-    name, backbone = found[0]
+    name: str = found[0][0]
+    backbone = found[0][1]
     blocks = blocks_of(backbone)
     theirs = graph.convolutions
     if len(theirs) not in (len(blocks), len(blocks) + 1):

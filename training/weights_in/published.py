@@ -11,8 +11,11 @@ from ...errors import ArtifactError
 from ...recipe import Recipe
 from ...runtime.files import sha256_of
 from ..checkpoint import load_checkpoint, network_of, save_checkpoint
+from ..networks.layers import ConvBlock
+from .batches import Progress, training_batches
 from .filling import Filled, fill
 from .pytorch_ssd import published_of
+from .reopening import reopen
 from .state_dict import read_state_dict
 
 
@@ -44,9 +47,12 @@ class Imported:
         )
 
 
-def import_state_dict(source: Path, recipe: Recipe) -> Imported:
+def import_state_dict(
+    source: Path, recipe: Recipe, progress: Progress = lambda done, total: None
+) -> Imported:
     """Read a published network's `.pth` into the recipe's network.
 
+    Where ours has batch norms that theirs has not, they are measured on the recipe's images.
     Raises ArtifactError where the file is damaged, holds more than tensors or is of no known
     network, RecipeError where the recipe's network is another one.
     """
@@ -54,6 +60,10 @@ def import_state_dict(source: Path, recipe: Recipe) -> Imported:
     published = published_of(tensors, str(source))
     network = network_of(recipe)
     filled = fill(network, recipe.network.name, published, tensors, str(source))
+    if filled.folded:
+        blocks = [network.get_submodule(name) for name in filled.folded]
+        measured = [block for block in blocks if isinstance(block, ConvBlock)]
+        reopen(network, measured, training_batches(recipe, progress))
     return Imported(
         title=published.title, source=source, recipe=recipe, network=network, filled=filled
     )

@@ -20,32 +20,34 @@ HEADS = {"score_heads": "classification_headers", "box_heads": "regression_heade
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A module of ours, the convolution of theirs that goes into it, and the norm behind that."""
+    """A module of ours, the convolution of theirs that goes into it, and the norm behind that.
+
+    optional: whether the two may be of different sizes, and the place is then left as it is.
+    """
 
     ours: str
     conv: str
     norm: str | None = None
+    optional: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
     """One published network and where its layers are in ours.
 
-    networks: of ours, that have them. mark: a tensor of its file that no other network has, with
-    its number of dimensions.
+    mark: a tensor of its file that no other network has. networks: those of ours that have its
+    layers, each with the places of these.
     """
 
     title: str
-    networks: tuple[str, ...]
-    mark: tuple[str, int]
-    places: Callable[[], Iterator[Place]]
+    mark: str
+    networks: Mapping[str, Callable[[], Iterator[Place]]]
 
 
 def published_of(tensors: Mapping[str, Tensor], where: str) -> Published:
     """Return which published network a state dict is of; ArtifactError where it is of none."""
     for published in PUBLISHED:
-        name, dimensions = published.mark
-        if name in tensors and tensors[name].ndim == dimensions:
+        if published.mark in tensors:
             return published
     known = ", ".join(published.title for published in PUBLISHED)
     names = ", ".join(sorted(tensors)[:3])
@@ -68,9 +70,10 @@ def _rfb320() -> Iterator[Place]:
         yield Place(ours=f"features.extra.{index}", conv=theirs)
     for ours, theirs in HEADS.items():
         for level in range(3):
-            yield Place(ours=f"{ours}.{level}.0", conv=f"{theirs}.{level}.0")
-            yield Place(ours=f"{ours}.{level}.1", conv=f"{theirs}.{level}.2")
-        yield Place(ours=f"{ours}.3", conv=f"{theirs}.3")
+            head, source = f"{ours}.{level}", f"{theirs}.{level}"
+            yield Place(ours=f"{head}.0", conv=f"{source}.0", optional=True)
+            yield Place(ours=f"{head}.1", conv=f"{source}.2", optional=True)
+        yield Place(ours=f"{ours}.3", conv=f"{theirs}.3", optional=True)
 
 
 def _named(ours: str, theirs: str, block: str) -> Place:
@@ -92,20 +95,53 @@ def _mobilenet_v1() -> Iterator[Place]:
         yield from _separable(f"features.conv{index}_dw", f"features.conv{index}", index)
 
 
-def _mobilenet_v2_lite() -> Iterator[Place]:
+def _mobilenet_v1_3x3() -> Iterator[Place]:
+    """Give the whole network; its extra layers have a bias and no batch norm."""
+    yield from _mobilenet_v1()
+    for level in range(4):
+        # The published last level is twice as wide as Caffe's.
+        wide = level == 3
+        name, theirs = f"features.conv{14 + level}", f"extras.{level}"
+        yield Place(ours=f"{name}_1", conv=f"{theirs}.0", optional=wide)
+        yield Place(ours=f"{name}_2", conv=f"{theirs}.2", optional=wide)
+    for ours, theirs in HEADS.items():
+        for level in range(6):
+            yield Place(ours=f"{ours}.{level}", conv=f"{theirs}.{level}", optional=True)
+
+
+def _mobilenet_v2_f38() -> Iterator[Place]:
     """Give MobileNetV2, the first extra level and the heads of the levels that ours has too."""
+    yield from _mobilenet_v2()
+    yield from _residual("features.extra", "extras.0.conv", expanded=True)
+    for level in range(3):  # ours has one finer level
+        yield from _lite_heads(level + 1, level)
+
+
+def _mobilenet_v2_lite() -> Iterator[Place]:
+    """Give the whole network."""
+    yield from _mobilenet_v2()
+    for number in range(4):
+        ours = "features.extra" if number == 0 else f"features.extra{number + 1}"
+        yield from _residual(ours, f"extras.{number}.conv", expanded=True)
+    for level in range(5):
+        yield from _lite_heads(level, level)
+    for ours, theirs in HEADS.items():
+        yield Place(ours=f"{ours}.5", conv=f"{theirs}.5", optional=True)
+
+
+def _lite_heads(level: int, source: int) -> Iterator[Place]:
+    for ours, theirs in HEADS.items():
+        head, other = f"{ours}.{level}", f"{theirs}.{source}"
+        yield Place(ours=f"{head}.0", conv=f"{other}.0", norm=f"{other}.1", optional=True)
+        yield Place(ours=f"{head}.1", conv=f"{other}.3", optional=True)
+
+
+def _mobilenet_v2() -> Iterator[Place]:
     backbone = "features.backbone.blocks"
     yield Place(ours=f"{backbone}.0", conv="base_net.0.0", norm="base_net.0.1")
     for index in range(1, 18):
         yield from _residual(f"{backbone}.{index}", f"base_net.{index}.conv", expanded=index > 1)
     yield Place(ours=f"{backbone}.18", conv="base_net.18.0", norm="base_net.18.1")
-    yield from _residual("features.extra", "extras.0.conv", expanded=True)
-    for ours, theirs in HEADS.items():
-        for level in range(3):
-            # Ours has one finer level.
-            head, source = f"{ours}.{level + 1}", f"{theirs}.{level}"
-            yield Place(ours=f"{head}.0", conv=f"{source}.0", norm=f"{source}.1")
-            yield Place(ours=f"{head}.1", conv=f"{source}.3")
 
 
 def _residual(ours: str, theirs: str, *, expanded: bool) -> Iterator[Place]:
@@ -119,20 +155,21 @@ def _residual(ours: str, theirs: str, *, expanded: bool) -> Iterator[Place]:
 PUBLISHED = (
     Published(
         title="RFB-320",
-        networks=("rfb320",),
-        mark=("base_net.7.ConvLinear.conv.weight", 4),
-        places=_rfb320,
+        mark="base_net.7.ConvLinear.conv.weight",
+        networks={"rfb320": _rfb320},
     ),
     Published(
         title="mb2-ssd-lite",
-        networks=("mb2_ssd_lite_f38", "mb2_ssd_lite_f38_relu"),
-        mark=("base_net.17.conv.6.weight", 4),
-        places=_mobilenet_v2_lite,
+        mark="base_net.17.conv.6.weight",
+        networks={
+            "mb2_ssd_lite": _mobilenet_v2_lite,
+            "mb2_ssd_lite_f38": _mobilenet_v2_f38,
+            "mb2_ssd_lite_f38_relu": _mobilenet_v2_f38,
+        },
     ),
     Published(
         title="mb1-ssd",
-        networks=("mb1_ssd",),
-        mark=("base_net.13.3.weight", 4),
-        places=_mobilenet_v1,
+        mark="base_net.13.3.weight",
+        networks={"mb1_ssd_3x3": _mobilenet_v1_3x3, "mb1_ssd": _mobilenet_v1},
     ),
 )

@@ -19,13 +19,20 @@ def set_folded(block: ConvBlock, weight: Tensor, bias: Tensor) -> None:
     weight: [out, in / groups, kh, kw]; bias: [out]. Its batch norm then only adds the bias, and
     in training mode would change the function: `reopen` mends that.
     """
-    norm, mean, variance = _statistics(block)
+    norm, _, _ = _statistics(block)
     with torch.no_grad():
         block.conv.weight.copy_(weight)
-        norm.weight.fill_(1.0)
-        norm.bias.copy_(bias)
-        mean.zero_()
-        variance.fill_(1.0 - norm.eps)
+    norm.load_state_dict(folded_norm(bias, norm.eps), strict=False)
+
+
+def folded_norm(bias: Tensor, eps: float) -> dict[str, Tensor]:
+    """Return the tensors, by name, of a batch norm that in evaluation mode adds a bias alone."""
+    return {
+        "weight": torch.ones_like(bias),
+        "bias": bias.clone(),
+        "running_mean": torch.zeros_like(bias),
+        "running_var": torch.full_like(bias, 1.0 - eps),
+    }
 
 
 def reopen(network: nn.Module, blocks: Sequence[ConvBlock], batches: Iterable[Tensor]) -> None:

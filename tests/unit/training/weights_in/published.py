@@ -49,7 +49,7 @@ def lite_head(channels: int, outputs: int) -> nn.Sequential:
 
 
 class Mb2SsdLite(nn.Module):
-    """Six levels; `forward` returns the raw scores and deltas of the first three."""
+    """Six levels; `forward` returns their raw scores and deltas."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -86,13 +86,11 @@ class Mb2SsdLite(nn.Module):
         maps = [block.conv[:3](x)]
         for layer in self.base_net[14:]:
             x = layer(x)
-        maps += [x, self.extras[0](x)]
-        scores = [h(m) for h, m in zip(self.classification_headers, maps, strict=False)]
-        return scores, [h(m) for h, m in zip(self.regression_headers, maps, strict=False)]
+        return with_extras(self, [*maps, x])
 
 
 class Mb1Ssd(nn.Module):
-    """Six levels; `forward` returns the two maps of the backbone."""
+    """Six levels; `forward` returns their raw scores and deltas."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -115,13 +113,23 @@ class Mb1Ssd(nn.Module):
 
         self.regression_headers, self.classification_headers = heads(4), heads(classes)
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         maps = []
         for index, layer in enumerate(self.base_net):
             x = layer(x)
             if index in (11, 13):
                 maps.append(x)
-        return maps
+        return with_extras(self, maps)
+
+
+def with_extras(
+    network: Mb2SsdLite | Mb1Ssd, maps: list[Tensor]
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Return what the heads make of the backbone's two maps and of the extra levels behind."""
+    for extra in network.extras:
+        maps.append(extra(maps[-1]))
+    scores = [h(m) for h, m in zip(network.classification_headers, maps, strict=True)]
+    return scores, [h(m) for h, m in zip(network.regression_headers, maps, strict=True)]
 
 
 def trained(network: nn.Module, side: int = 64) -> nn.Module:

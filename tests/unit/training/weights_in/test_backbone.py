@@ -15,7 +15,6 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from hexdet.datasets import opening
 from hexdet.errors import ArtifactError, DataError, RecipeError
 from hexdet.recipe import Recipe, load_recipe
 from hexdet.runtime.contract import InputSpec
@@ -23,8 +22,9 @@ from hexdet.training.checkpoint import load_checkpoint, network_of, start_from
 from hexdet.training.contract import contract_of
 from hexdet.training.networks import SSD
 from hexdet.training.networks.mobilenet_v2 import MobileNetV2
-from hexdet.training.weights_in import backbone as importing
+from hexdet.training.weights_in import batches
 from hexdet.training.weights_in.backbone import import_backbone
+from hexdet.training.weights_in.batches import training_batches
 from hexdet.training.weights_in.described_graph import read_described_graph
 from hexdet.training.weights_in.mobilenet_v2 import blocks_of, fill_backbone, for_normalisation
 
@@ -42,7 +42,7 @@ def recipe() -> Recipe:
 def imported(classifier: Path, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("imported") / "imported.safetensors"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(importing, "IMAGES", 16)
+        patch.setattr(batches, "IMAGES", 16)
         return import_backbone(classifier, recipe, out)
 
 
@@ -54,10 +54,8 @@ def started(imported: Path, recipe: Recipe) -> SSD:
 
 
 def scenes(recipe: Recipe, count: int) -> Tensor:
-    batches = importing._batches(
-        opening.open_split(recipe.data, "train"), contract_of(recipe), 0, lambda a, b: None
-    )
-    return torch.cat([next(batches) for _ in range(count // importing.BATCH)])
+    given = training_batches(recipe)
+    return torch.cat([next(given) for _ in range(count // batches.BATCH)])
 
 
 def backbone_of(network: nn.Module) -> MobileNetV2:
