@@ -12,7 +12,9 @@ from .options import (
     BuildFolder,
     BundleFolder,
     Limit,
+    Overrides,
     PrecisionChoice,
+    RecipeName,
     quiet_video_libraries,
 )
 
@@ -176,3 +178,16 @@ def bench_metrics(
     from .benching import bench_metrics as run
 
     run(images, detections, classes, as_json)
+
+
+@bench.command("loading", epilog="Example: hexdet bench loading bccd")
+def bench_loading(
+    recipe: RecipeName,
+    overrides: Overrides = None,
+    images: Annotated[int, typer.Option(min=1, help="Of the training split.")] = 128,
+    as_json: AsJson = False,
+) -> None:
+    """Compare how fast a training's images come with how fast its network takes them."""
+    from .benching import bench_loading as run
+
+    run(recipe, overrides or [], images, as_json)

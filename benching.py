@@ -146,3 +146,16 @@ def bench_metrics(images: int, detections: int, classes: int, as_json: bool) -> 
     console.show(content, text, as_json=as_json)
     if not cost.equal:
         raise ParityError(f"a figure differs from pycocotools' by more than {TOLERANCE:g}")
+
+
+def bench_loading(name: str, overrides: Sequence[str], images: int, as_json: bool) -> None:
+    """Print the pace of a recipe's loading beside that of its network."""
+    from .benchmarks.loading import describe, measure
+    from .recipe import load_recipe
+
+    with console.bar("timing the loading and the network") as step:
+        cost = measure(load_recipe(name, overrides), images=images, progress=step)
+    machine = this_machine()
+    content = {"machine": dataclasses.asdict(machine), **dataclasses.asdict(cost)}
+    text = f"{describe(cost)}\n{machine.cpu}, {machine.cores} cores, {machine.system}"
+    console.show({**content, "first_ratio": cost.first_ratio}, text, as_json=as_json)

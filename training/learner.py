@@ -45,6 +45,11 @@ class Learner:
         self._precision = Precision(self._section, processes.device)
 
     @property
+    def precision(self) -> str:
+        """Return what the convolutions multiply in."""
+        return self._precision.name
+
+    @property
     def rate(self) -> float:
         """Return the learning rate of the last step."""
         rate: float = self._optimizer.param_groups[0]["lr"]
