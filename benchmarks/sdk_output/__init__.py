@@ -1,0 +1,1 @@
+"""What Qualcomm's measuring tools print and write, as typed values."""
