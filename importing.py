@@ -104,7 +104,11 @@ def _state_dict(source: Path, recipe: Recipe, wishes: Wishes) -> None:
     path = wishes.out or wishes.build / recipe.name / "training" / "best.safetensors"
     refuse_to_lose(path)
     imported.save(path)
-    console.out.print(f"checkpoint: {path}; next: hexdet export {recipe.name}", markup=False)
+    where = "" if wishes.build == Path("build") else f" --build {wishes.build}"
+    checkpoint = f" --checkpoint {path}" if wishes.out else ""
+    console.out.print(
+        f"checkpoint: {path}; next: hexdet export {recipe.name}{where}{checkpoint}", markup=False
+    )
 
 
 def _say_part(path: Path, recipe: Recipe) -> None:
