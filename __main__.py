@@ -90,6 +90,10 @@ def import_(
     labels: Annotated[
         Path | None, typer.Option("--labels", help="Class names of a caffemodel, one a line.")
     ] = None,
+    merged: Annotated[
+        Path | None,
+        typer.Option("--merged", help="Write a caffemodel here instead, batch norms merged."),
+    ] = None,
     build: BuildFolder = Path("build"),
 ) -> None:
     """Bring weights that others trained into checkpoints and graphs of our own.
@@ -104,7 +108,7 @@ def import_(
     """
     from . import importing
 
-    wishes = importing.Wishes(out=out, build=build, prototxt=prototxt, labels=labels)
+    wishes = importing.Wishes(out=out, build=build, prototxt=prototxt, labels=labels, merged=merged)
     if recipe is None:
         importing.import_foreign(source, overrides or [], wishes)
     else:

@@ -20,12 +20,16 @@ KNOWN = "known are .npz (folded weights, with a .json beside them), .pth and .ca
 
 @dataclass(frozen=True, kw_only=True)
 class Wishes:
-    """Where the result goes, and what belongs to a caffemodel."""
+    """Where the result goes, and what belongs to a caffemodel.
+
+    merged: where to write it again without batch norms, instead of importing it.
+    """
 
     out: Path | None
     build: Path
     prototxt: Path | None = None
     labels: Path | None = None
+    merged: Path | None = None
 
 
 def import_weights(source: Path, recipe: Recipe, wishes: Wishes) -> None:
@@ -48,10 +52,15 @@ def import_foreign(source: Path, overrides: list[str], wishes: Wishes) -> None:
         known = source.suffix == ".npz" or source.suffix in STATE_DICTS
         what = "say by --recipe whose network these weights are for" if known else KNOWN
         raise UsageError(f"{source}: {what}")
+    from .export.caffe_ssd.merging import write_merged
     from .export.caffe_ssd.writing import import_caffe_files
     from .export.foreign import prototxt_of
 
     prototxt = prototxt_of(source, wishes.prototxt)
+    if wishes.merged is not None:
+        definition, count = write_merged(source, prototxt, wishes.merged)
+        console.out.print(f"{count} norms merged: {wishes.merged}, {definition}", markup=False)
+        return
     out = wishes.out or wishes.build / source.stem
     with console.bar("reading, folding and checking"):
         written = import_caffe_files(source, prototxt, wishes.labels, out, overrides)
