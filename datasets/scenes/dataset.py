@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from typing import Literal
-
 import numpy as np
 
-from ..record import Annotation, AnnotationBuilder, Dropped, Record
+from ..record import Annotation, AnnotationBuilder
 from .backdrop import Setting
 from .camera import HEAD_M, Camera, Pixels, draw_camera
 from .painting import Painted, paint_scene
 from .people import Person, draw_person
+from .rendered import Rendered
 
-RENDERER = "scenes 1"
-"""Changes whenever the same seed would give other pictures."""
-SPLITS = {"train": 1, "val": 2, "test": 3}
 NETWORK_PX = 300
 """Side of the square that the detector sees; the size limits below are measured there."""
 SMALLEST_PX = 10.0
@@ -25,53 +19,18 @@ SEEN_LEAST = 0.4
 SEEN_NONE = 0.1
 """A head of which less is visible is not annotated."""
 
-Split = Literal["train", "val", "test"]
 
+class Scenes(Rendered):
+    """Rendered scenes: heads in surveillance-like pictures."""
 
-class Scenes:
-    """A fixed sequence of rendered scenes; satisfies `Dataset`.
+    kind = "scenes"
+    renderer = "scenes 1"
+    classes = ("head",)
 
-    A scene depends on (seed, split, index) alone: `count` only sets how many there are, and any
-    of them can be rendered in any order and from several threads.
-    """
-
-    def __init__(self, *, split: Split, count: int, seed: int = 0) -> None:
-        """Describe `count` scenes; ValueError for an unknown split or a negative number."""
-        if split not in SPLITS:
-            raise ValueError(f"split {split!r} is not one of {', '.join(SPLITS)}")
-        if count < 0 or seed < 0:
-            raise ValueError(f"count {count} and seed {seed} must not be negative")
-        self.name = f"scenes-{split}"
-        self.classes: tuple[str, ...] = ("head",)
-        self.dropped: list[Dropped] = []
-        self.split = split
-        self.count = count
-        self.seed = seed
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> Record:
-        if not 0 <= index < self.count:
-            raise IndexError(f"scene {index} of {self.count}")
-        rng = np.random.default_rng(np.random.SeedSequence((self.seed, SPLITS[self.split], index)))
-        name = f"{self.split}-{self.seed}-{index:06d}"
-        image, annotation = _render(rng, name)
-        return Record(name=name, image=image, annotation=annotation)
-
-    def annotation(self, index: int) -> Annotation:
-        """Return the truth of scene `index`; visibility needs the whole rendering."""
-        return self[index].annotation
-
-    def fingerprint(self) -> str:
-        """Return the sha256 of the renderer's version, the split, the count and the seed."""
-        text = json.dumps([RENDERER, self.split, self.count, self.seed])
-        return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _render(rng: np.random.Generator, name: str) -> tuple[Pixels, Annotation]:
-    scene = paint_scene(rng, draw_camera(rng), _people)
-    return scene.image, _annotate(scene, name)
+    def render(self, rng: np.random.Generator, name: str) -> tuple[Pixels, Annotation]:
+        """Return one scene and its heads."""
+        scene = paint_scene(rng, draw_camera(rng), _people)
+        return scene.image, _annotate(scene, name)
 
 
 def _people(rng: np.random.Generator, camera: Camera, setting: Setting, wet: bool) -> list[Person]:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-
 import numpy as np
 import numpy.typing as npt
 
 from ...recipe_data import FACE_CLASSES
 from ..partial import PartialRule
-from ..record import Annotation, AnnotationBuilder, Dropped, Record
+from ..record import Annotation, AnnotationBuilder
 from .backdrop import Setting
-from .camera import HEAD_M, Camera
-from .dataset import SPLITS, Split
+from .camera import HEAD_M, Camera, Pixels
 from .face_points import face_box, face_landmarks, facing
 from .figures import PaintedHead
 from .painting import Painted, paint_scene
 from .people import Person, draw_person
+from .rendered import Rendered
 
-RENDERER = "faces 1"
-"""Changes whenever the same seed would give other pictures."""
 FRAMES_PX = ((320, 240), (352, 264), (384, 240))
 """Picture sizes (width, height)."""
 FACING_LEAST = 0.3
@@ -33,46 +28,18 @@ SMALLEST_SHARE = 0.06
 """A face lower than this share of the picture's height is ignored: too small to help."""
 
 
-class Faces:
-    """A fixed sequence of rendered pictures of faces; satisfies `Dataset`.
+class Faces(Rendered):
+    """Rendered faces, whole and partial, with five landmarks."""
 
-    A picture depends on (seed, split, index) alone, as those of `Scenes` do.
-    """
+    kind = "faces"
+    renderer = "faces 1"
+    salt = (5,)
+    classes = FACE_CLASSES
 
-    def __init__(self, *, split: Split, count: int, seed: int = 0) -> None:
-        """Describe `count` pictures; ValueError for an unknown split or a negative number."""
-        if split not in SPLITS:
-            raise ValueError(f"split {split!r} is not one of {', '.join(SPLITS)}")
-        if count < 0 or seed < 0:
-            raise ValueError(f"count {count} and seed {seed} must not be negative")
-        self.name = f"faces-{split}"
-        self.classes: tuple[str, ...] = FACE_CLASSES
-        self.dropped: list[Dropped] = []
-        self.split = split
-        self.count = count
-        self.seed = seed
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> Record:
-        if not 0 <= index < self.count:
-            raise IndexError(f"picture {index} of {self.count}")
-        # The last word keeps these random numbers apart from those of `Scenes`.
-        seed = np.random.SeedSequence((self.seed, SPLITS[self.split], index, 5))
-        rng = np.random.default_rng(seed)
-        name = f"faces-{self.split}-{self.seed}-{index:06d}"
+    def render(self, rng: np.random.Generator, name: str) -> tuple[Pixels, Annotation]:
+        """Return one picture and its faces."""
         scene = paint_scene(rng, _camera(rng), _people)
-        return Record(name=name, image=scene.image, annotation=_annotate(scene, name))
-
-    def annotation(self, index: int) -> Annotation:
-        """Return the truth of picture `index`; visibility needs the whole rendering."""
-        return self[index].annotation
-
-    def fingerprint(self) -> str:
-        """Return the sha256 of the renderer's version, the split, the count and the seed."""
-        text = json.dumps([RENDERER, self.split, self.count, self.seed])
-        return hashlib.sha256(text.encode()).hexdigest()
+        return scene.image, _annotate(scene, name)
 
 
 def _camera(rng: np.random.Generator) -> Camera:
