@@ -25,7 +25,7 @@ class Scenes(Rendered):
 
     kind = "scenes"
     renderer = "scenes 1"
-    classes = ("head",)
+    classes: tuple[str, ...] = ("head",)
 
     def render(self, rng: np.random.Generator, name: str) -> tuple[Pixels, Annotation]:
         """Return one scene and its heads."""

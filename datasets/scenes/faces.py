@@ -34,7 +34,7 @@ class Faces(Rendered):
     kind = "faces"
     renderer = "faces 1"
     salt = (5,)
-    classes = FACE_CLASSES
+    classes: tuple[str, ...] = FACE_CLASSES
 
     def render(self, rng: np.random.Generator, name: str) -> tuple[Pixels, Annotation]:
         """Return one picture and its faces."""
