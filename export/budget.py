@@ -106,7 +106,8 @@ def _ways() -> Iterator[tuple[str, Change]]:
     """Yield each way's name and what it changes in the way before it, the cheapest first."""
     yield "per channel, min-max", lambda folder, recipe: QuantizationSection()
     yield "+ ranges of least squared error", _with(ranges="mse")
-    yield "+ equalisation and bias correction", _with(equalise=True, correct_bias=True)
+    yield "+ equalisation", _with(equalise=True)
+    yield "+ bias correction", _with(correct_bias=True)
     yield "+ AdaRound", _with(rounding="adaround")
     for count in WIDE_COUNTS:
         yield f"+ 16 bits for the {count} worst layers", partial(_widen, count)

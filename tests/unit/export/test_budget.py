@@ -57,10 +57,13 @@ def test_a_method_that_does_not_fit_is_left_behind(
     """A network without two convolutions in a row cannot be equalised: that ended the climb."""
     errors = {"equalise": kind("nothing to equalise")}
     attempts = climb(make_bundle(), monkeypatch, errors, 2)
-    assert [a.status for a in attempts[:4]] == ["outside", "outside", "not run", "inside"]
+    statuses = ["outside", "outside", "not run", "outside", "inside"]
+    assert [a.status for a in attempts[:5]] == statuses
     assert attempts[2].reason == "nothing to equalise"
+    # Bias correction needs neither what equalisation needs nor its engine.
+    assert attempts[3].section.correct_bias
     assert not attempts[3].section.equalise
-    assert attempts[3].section.rounding == "adaround"
+    assert attempts[4].section.rounding == "adaround"
 
 
 def test_a_graph_that_cannot_be_quantized_at_all_is_an_error(
