@@ -38,8 +38,8 @@ class Curves:
         with self._writing():
             folder.mkdir(parents=True, exist_ok=True)
             # TensorBoard reads a folder's files in the order of their names.
-            name = f"events.out.tfevents.{time.time():.3f}.{socket.gethostname()}.{os.getpid()}"
-            self._file = (folder / name).open("ab")
+            name = f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}"
+            self._file = (folder / name).open("xb")
         self._records = RecordWriter(self._file)
         self._write(file_version="brain.Event:2")
         self._write(session_log=SessionLog(status=SessionLog.START), step=first_step)
