@@ -16,7 +16,7 @@ from sdk_standin.graphs import (
     shape_of,
     to_float16,
 )
-from sdk_standin.running import Job, ToolFailure
+from sdk_standin.running import Job, ToolError
 
 from hexdet.errors import HexdetError
 
@@ -59,7 +59,7 @@ def run(job: Job) -> None:
         )  # fmt: skip
     except (ConversionError, HexdetError) as error:
         job.log("ERROR", f"Encountered Error: {error}")
-        raise ToolFailure(f"Traceback (most recent call last):\n  {job.tool}\n{error}") from None
+        raise ToolError(f"Traceback (most recent call last):\n  {job.tool}\n{error}") from None
     job.log("INFO", "INFO_CONVERSION_SUCCESS: Conversion completed successfully")
     if job.version.is_1x:
         job.log("INFO", f"INFO_DLC_SAVE_LOCATION: Saving model at {target}")
@@ -72,7 +72,7 @@ def _check_target(job: Job) -> None:
     """Refuse a chip that the release does not know; facts 2.11, observed on 2.39 to 2.48."""
     chip = job.arguments.one("--target_soc_model")
     if chip and (chip.lower() not in job.version.socs or "unknown-target" in job.faults):
-        raise ToolFailure(f"SOC model {chip} is not supported.")
+        raise ToolError(f"SOC model {chip} is not supported.")
     if job.arguments.one("--target_backend") == "DSP":
         job.log("WARNING", "target_backend DSP is ignored")
 

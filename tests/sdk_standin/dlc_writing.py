@@ -17,7 +17,7 @@ from hexdet.export.dlc import write_dlc
 from hexdet.export.dlc_file.container import open_archive
 from hexdet.runtime.files import write_bytes
 
-SOURCE, RECORD = f"{STAND_IN}.onnx", f"{STAND_IN}.json"
+SOURCE, GRAPH, RECORD = f"{STAND_IN}.onnx", f"{STAND_IN}.graph.onnx", f"{STAND_IN}.json"
 HISTORY = "dlc.metadata.history"
 ALIGNMENT = 64
 TIME_LIMIT_S = 300.0
@@ -56,7 +56,16 @@ def save_dlc(
         target.with_suffix(".scratch").unlink()
     entries = _entries(target)
     entries[SOURCE] = source.SerializeToString()
+    entries[GRAPH] = graph.SerializeToString()
     _store(target, entries, record, version, command)
+
+
+def load_graph_of(path: Path) -> onnx.ModelProto:
+    """Return the graph that a stand-in's DLC holds, integer where it is quantized."""
+    entries = _entries(path)
+    if GRAPH not in entries:
+        raise ValueError(f"{path} was not written by this {STAND_IN}")
+    return onnx.load_from_string(entries[GRAPH])
 
 
 def load_source(path: Path) -> tuple[onnx.ModelProto, Record]:
@@ -76,7 +85,7 @@ def add_caches(
     command: tuple[str, Mapping[str, str]],
 ) -> None:
     """Copy a DLC with cache records, which here are entries named after them."""
-    entries = _entries(path) | {f"{name}.bin": content for name, content in caches.items()}
+    entries = _entries(path) | caches
     _store(target, entries, record, version, command)
 
 
@@ -105,7 +114,8 @@ def _store(
         }
         steps.append({"converterCommand": made})
         entries[name] = json.dumps(history).encode()
-    record.commands.append(f"{tool} ({STAND_IN})")
+    words = (f"{key}={value}" if value else key for key, value in arguments.items())
+    record.commands.append(f"{tool} ({STAND_IN}) {'; '.join(words)}")
     entries[RECORD] = json.dumps(record.__dict__).encode()
     write_bytes(target, _pack(entries))
 

@@ -11,6 +11,11 @@ from pathlib import Path
 
 from sdk_standin.versions import Version, version_key
 
+RUNTIMES = frozenset(
+    {"cpu", "gpu_float16", "gpu", "aip", "dsp", "cpu_float32", "gpu_float32_16_hybrid",
+     "dsp_fixed8_tf", "aip_fixed8_tf"}
+)  # fmt: skip
+"""What --runtime_order takes, with the older names (facts 2.5)."""
 TABLE = Path(__file__).with_name("flags.csv")
 
 
@@ -155,6 +160,10 @@ def _is_number(value: str) -> bool:
 _CHECKS: dict[str, Callable[[str], bool]] = {
     "file": lambda value: Path(value).is_file(),
     "out": lambda value: Path(value).absolute().parent.is_dir(),
+    "dir": bool,
+    "files": lambda value: all(Path(name).is_file() for name in value.split(",")),
+    "library": lambda value: Path(value).name.startswith("lib") and value.endswith(".so"),
+    "runtimes": lambda value: set(value.split(",")) <= RUNTIMES,
     "int": lambda value: re.fullmatch(r"\d+", value) is not None,
     "num": _is_number,
     "dims": lambda value: re.fullmatch(r"\d+(,\d+)*", value) is not None,
@@ -191,7 +200,14 @@ def _check_rules(known: Sequence[Flag], given: Sequence[tuple[Flag, list[str]]])
         wanted = "required" in flag.rules or (flag.rule("required-unless") and not replaced)
         if missing and wanted:
             raise UsageError(f"the following arguments are required: {flag.name}")
+    for group in {name for flag in known for name in flag.rule("one-of")}:
+        members = [flag.name for flag in known if group in flag.rule("one-of")]
+        if not names & set(members):
+            raise UsageError(f"one of the arguments {' '.join(members)} is required")
     for flag, _ in given:
+        for start in flag.rule("needs-any"):
+            if not any(name.startswith(start) for name in names):
+                raise UsageError(f"argument {flag.name}: needs one of {start}*")
         for other in flag.rule("excl"):
             if other in names:
                 raise UsageError(f"argument {flag.name}: not allowed with argument {other}")
@@ -204,7 +220,7 @@ def usage(tool: str, version: Version) -> str:
     """Return the text of `--help`: in an executable's shape or in argparse's."""
     shown = [flag for flag in flags_of(tool, version) if "hidden" not in flag.rules]
     lines = [f"usage: {tool} [-h]" + "".join(f" {_shape(f)}" for f in shown if _required(f))]
-    lines += ["", f"{tool}, {version.full}: a {'stand-in'} for tests, not Qualcomm's", ""]
+    lines += ["", f"{tool}, {version.full}: a stand-in for tests, not Qualcomm's", ""]
     lines += ["options:", "  -h, --help", "        show this help message and exit", "  --version"]
     for flag in shown:
         alias = f"{_shape(flag, flag.alias)}, " if flag.alias else ""

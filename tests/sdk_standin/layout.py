@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sdk_standin.misbehaving import FAULTS, FILE
+from sdk_standin.misbehaving import FILE, check_fault
 from sdk_standin.versions import HOST, STAND_IN, Tool, Version, tools_of
 
 RUNNER = Path(__file__).with_name("run_tool.py")
@@ -21,7 +21,7 @@ from qti.aisw.stand_in import run
 run({tool!r})
 """
 
-_NATIVE = '''"""What stands for the SDK's native modules: it loads on one minor version of Python alone."""
+_NATIVE = '''"""What stands for the native modules: they load on one minor version of Python."""
 import os
 import sys
 
@@ -66,6 +66,8 @@ def make_tree(
 
     minors: the Python 3.x that its scripts want, where not the release's own. misbehaves: by tool.
     """
+    for tool_name, fault in (misbehaves or {}).items():
+        check_fault(tool_name, fault)
     root = root.absolute()
     minors = tuple(minors) or version.minors
     for tool in tools_of(version):
@@ -88,9 +90,6 @@ def make_tree(
         "".join(f"{tool} {fault}\n" for tool, fault in (misbehaves or {}).items()),
         encoding="utf-8",
     )
-    unknown = set((misbehaves or {}).values()) - set(FAULTS)
-    if unknown:
-        raise ValueError(f"no such misbehaviour: {unknown}; known: {list(FAULTS)}")
     return root
 
 
@@ -193,7 +192,7 @@ elif words:
 
 
 def make_python(folder: Path, minor: int) -> Path:
-    """Write `python3.<minor>` into a folder and return it: this Python, which reports that minor."""
+    """Write `python3.<minor>` into a folder: this Python, which reports that minor."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"python3.{minor}"
     path.write_text(_INTERPRETER.format(python=sys.executable, minor=minor), encoding="utf-8")

@@ -22,12 +22,12 @@ def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(
         description="Lay out a stand-in of a Qualcomm SDK, for tests.",
-        epilog="misbehaviours: " + "; ".join(f"{k}: {v}" for k, v in FAULTS.items()),
+        epilog="misbehaviours: " + "; ".join(f"{k}: {v}" for k, (v, _) in FAULTS.items()),
     )
     parser.add_argument("--version", required=True, choices=list(VERSIONS))
     parser.add_argument("--to", required=True, type=Path, help="the SDK's root")
     parser.add_argument("--python-minor", type=int, action="append", default=[], metavar="N",
-                        help="the Python 3.N that its scripts want; default the release's")  # fmt: skip
+                        help="the Python 3.N that it wants, not the release's")  # fmt: skip
     parser.add_argument("--python-to", type=Path, metavar="DIR",
                         help="also write a stand-in interpreter python3.N there")  # fmt: skip
     parser.add_argument("--misbehave", action="append", default=[], metavar="TOOL=FAULT")

@@ -12,7 +12,7 @@ from sdk_standin.dlc_writing import Record, load_source, save_dlc
 from sdk_standin.graphs import inputs_of, turns_input
 from sdk_standin.input_lists import ListError, read_list, read_raw
 from sdk_standin.quantizing import EncodingError, Quantization, measure, quantize
-from sdk_standin.running import Job, ToolFailure
+from sdk_standin.running import Job, ToolError
 
 from hexdet.errors import HexdetError
 from hexdet.export.dlc_file import PerTensorEncoding, read_dlc
@@ -36,16 +36,16 @@ def run(job: Job) -> None:
     try:
         model, record = load_source(source)
         if record.quantized:
-            raise ToolFailure("[ERROR] the DLC is quantized already", stdout=True)
+            raise ToolError("[ERROR] the DLC is quantized already", stdout=True)
         if (record.version.split(".")[0] == "1") != job.version.is_1x:
-            raise ToolFailure("[ERROR] DLCs of 1.x and 2.x are incompatible", stdout=True)
+            raise ToolError("[ERROR] DLCs of 1.x and 2.x are incompatible", stdout=True)
         told = _told(job, record)
         ranges = measure(model, _runs(job, model, source)) if given.has("--input_list") else {}
         graph = quantize(model, ranges, told)
         record.quantized = True
         save_dlc(graph, model, record, scratch, job.version, job.command)
     except (EncodingError, ListError, ValueError, HexdetError) as error:
-        raise ToolFailure(f"[ERROR] {error}", stdout=True) from None
+        raise ToolError(f"[ERROR] {error}", stdout=True) from None
     if job.version.is_1x:
         _print_activations(job, scratch)
     _finish(job, target)
@@ -59,9 +59,9 @@ def run(job: Job) -> None:
 def _check_backend(job: Job) -> None:
     chip = job.arguments.one("--target_soc_model")
     if chip and (chip.lower() not in job.version.socs or "unknown-target" in job.faults):
-        raise ToolFailure(f"SOC model {chip} is not supported.")
+        raise ToolError(f"SOC model {chip} is not supported.")
     if job.arguments.one("--target_backend") == "DSP":
-        raise ToolFailure("[ERROR] DSP does not have backend aware config", stdout=True)
+        raise ToolError("[ERROR] DSP does not have backend aware config", stdout=True)
 
 
 def _told(job: Job, record: Record) -> Quantization:

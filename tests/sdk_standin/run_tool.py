@@ -15,7 +15,7 @@ if __name__ == "__main__":
 from sdk_standin.flags import UsageError, parse, usage
 from sdk_standin.layout import ABOUT
 from sdk_standin.misbehaving import faults_of
-from sdk_standin.running import Job, ToolFailure
+from sdk_standin.running import Job, ToolError
 from sdk_standin.versions import HOST, STAND_IN, VERSIONS, tools_of
 
 MODULES = {
@@ -29,6 +29,17 @@ MODULES = {
     "qairt-dlc-info": "dlc_info",
     "snpe-dlc-diff": "dlc_info",
     "snpe-dlc-viewer": "dlc_info",
+    "snpe-net-run": "net_run",
+    "qnn-net-run": "net_run",
+    "snpe-throughput-net-run": "throughput",
+    "snpe-parallel-run": "throughput",
+    "snpe-diagview": "profiles",
+    "qnn-profile-viewer": "profiles",
+    "snpe-platform-validator": "platform",
+    "snpe-platform-validator-py": "platform",
+    "qnn-context-binary-generator": "contexts",
+    "qnn-context-binary-utility": "contexts",
+    "snpe_bench.py": "bench",
 }
 
 
@@ -67,7 +78,7 @@ def main(argv: list[str]) -> int:
     job = Job(root=root, tool=name, version=version, arguments=arguments, faults=frozenset(faults))
     try:
         importlib.import_module(f"sdk_standin.{MODULES[name]}").run(job)
-    except ToolFailure as failure:
+    except ToolError as failure:
         print(failure, file=failure.stream)
         return 1
     return 1 if "error-but-good" in faults else 0

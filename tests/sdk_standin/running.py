@@ -12,7 +12,7 @@ from sdk_standin.flags import Arguments
 from sdk_standin.versions import Version
 
 
-class ToolFailure(Exception):
+class ToolError(Exception):
     """The tool ends with exit code 1 and this text."""
 
     def __init__(self, text: str, *, stdout: bool = False) -> None:

@@ -66,7 +66,7 @@ VERSIONS = {
 @dataclass(frozen=True, kw_only=True)
 class Tool:
     """kind: `python` is a script without extension that wants the SDK's Python; `executable` is
-    run as it is. folder: below the root. prefix: of the environment variable it answers to."""
+    run as it is. folder: below the root."""
 
     name: str
     kind: str
@@ -91,6 +91,13 @@ TOOLS = (
     *_tools("executable", "2.10", "snpe-dlc-quant", "snpe-dlc-graph-prepare"),
     *_tools("python", "2.25", "qairt-converter", "qairt-quantizer"),
     *_tools("python", "2.48", "qairt-dlc-info"),
+    *_tools("executable", "1.68", "snpe-net-run", "snpe-throughput-net-run", "snpe-diagview",
+            "snpe-platform-validator"),
+    *_tools("executable", "2.10", "snpe-parallel-run", "qnn-net-run", "qnn-profile-viewer",
+            "qnn-context-binary-generator", "qnn-context-binary-utility"),
+    *_tools("python", "1.68", "snpe-platform-validator-py"),
+    Tool(name="snpe_bench.py", kind="python", since="1.68", until="2.10", folder="benchmarks"),
+    Tool(name="snpe_bench.py", kind="python", since="2.25", folder="benchmarks/SNPE"),
 )  # fmt: skip
 
 
