@@ -18,7 +18,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from ..datasets.partial import partial_rule
 from ..datasets.record import Dataset, Record
-from ..errors import DataError
+from ..errors import DataError, RecipeError
 from ..recipe_training import TrainingSection
 from ..runtime.anchors import all_anchors
 from ..runtime.contract import DetectorContract
@@ -185,7 +185,13 @@ class EpochBatches:
     def __init__(
         self, count: int, batch_size: int, seed: int, *, rank: int = 0, processes: int = 1
     ) -> None:
+        """Raises RecipeError where a batch has fewer images than there are processes."""
         self.batch_size = min(batch_size, count)
+        if self.batch_size < processes:
+            raise RecipeError(
+                f"training.batch_size: {processes} processes cannot share batches of "
+                f"{self.batch_size} images"
+            )
         self._count = count
         self._seed = seed
         self._rank, self._processes = rank, processes

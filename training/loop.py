@@ -14,7 +14,7 @@ import torch
 
 from ..datasets.opening import Split, open_split
 from ..datasets.record import Dataset
-from ..errors import DataError, RecipeError, TrainingError
+from ..errors import DataError, TrainingError
 from ..recipe import Recipe
 from .checkpoint import save_checkpoint
 from .contract import contract_of
@@ -93,11 +93,6 @@ class _Training:
             rank=processes.rank,
             processes=processes.count,
         )
-        if self.batches.batch_size < processes.count:
-            raise RecipeError(
-                f"training.batch_size: {processes.count} processes cannot share batches of "
-                f"{self.batches.batch_size} images"
-            )
         self.loader = make_loader(samples, self.batches, self.section.workers)
         self.steps = len(self.batches) * self.section.epochs
         self.learner = Learner(recipe, contract, self.steps, processes)

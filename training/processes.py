@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -62,9 +63,7 @@ class Processes:
         if self.count == 1:
             return data
         length = self.from_first(torch.tensor(len(data), device=self.device))
-        sent = torch.frombuffer(bytearray(data), dtype=torch.uint8) if self.first else None
-        if sent is None:
-            sent = torch.empty(int(length), dtype=torch.uint8)
+        sent = _bytes(data) if self.first else torch.empty(int(length), dtype=torch.uint8)
         return self.from_first(sent.to(self.device)).cpu().numpy().tobytes()
 
     def gathered(self, texts: Sequence[str]) -> list[str]:
@@ -75,9 +74,9 @@ class Processes:
         sizes = [torch.tensor(0, device=self.device) for _ in range(self.count)]
         dist.all_gather(sizes, torch.tensor(len(data), device=self.device))
         longest = max(int(size) for size in sizes)
-        padded = torch.frombuffer(bytearray(data.ljust(longest)), dtype=torch.uint8)
-        found = [torch.empty_like(padded, device=self.device) for _ in sizes]
-        dist.all_gather(found, padded.to(self.device))
+        padded = _bytes(data.ljust(longest)).to(self.device)
+        found = [torch.empty_like(padded) for _ in sizes]
+        dist.all_gather(found, padded)
         return [text for v in found for text in json.loads(v.cpu().numpy().tobytes())]
 
     def same(self, network: nn.Module) -> None:
@@ -126,6 +125,10 @@ def joined() -> Iterator[Processes]:
         yield Processes(rank=rank, count=count, local_count=local_count, device=device)
     finally:
         dist.destroy_process_group()
+
+
+def _bytes(data: bytes) -> Tensor:
+    return torch.from_numpy(np.frombuffer(data, np.uint8).copy())
 
 
 def started_rank() -> int:
