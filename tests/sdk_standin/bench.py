@@ -34,7 +34,7 @@ ROWS = (
 
 def run(job: Job) -> None:
     """Time, and write CSV, and JSON where asked."""
-    path = Path(job.arguments.one("--config_file"))
+    path = Path(job.arguments.one("-c"))
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         _check(config)
@@ -55,7 +55,7 @@ def run(job: Job) -> None:
     }
     for n, layer in enumerate(network.layers):
         cells[f"layer_{n:03d} (Name:{layer} Type:stand-in)"] = (1, 1, 1)
-    base = Path(job.arguments.one("--output_base_dir_override") or config["HostResultsDir"])
+    base = Path(job.arguments.one("-o") or config["HostResultsDir"])
     folder = base / time.strftime("%Y-%m-%d_%H:%M:%S")
     folder.mkdir(parents=True, exist_ok=True)
     latest = base / "latest_results"

@@ -41,16 +41,16 @@ def run(job: Job) -> None:
     """Print."""
     try:
         if job.tool == "snpe-dlc-diff":
-            one, two = (Path(job.arguments.one(f"--input_dlc_{n}")) for n in ("one", "two"))
+            one, two = (Path(job.arguments.one(flag)) for flag in ("-i1", "-i2"))
             print("\n".join(str(d) for d in compare(read_dlc(one), read_dlc(two)).differences))
             return
-        path = Path(job.arguments.one("--input_dlc"))
+        path = Path(job.arguments.any_of("--input_dlc", "-i"))
         dlc = read_dlc(path)
         info = tabulate(dlc)
     except HexdetError as error:
         raise ToolError(f"[ERROR] {error}") from None
     if job.tool == "snpe-dlc-viewer":
-        saved = job.arguments.one("--save") or f"{path}.html"
+        saved = job.arguments.one("-s") or f"{path}.html"
         write_text(Path(saved), "<!doctype html><title>stand-in</title><p>no viewer\n")
         return
     if job.version.is_1x:

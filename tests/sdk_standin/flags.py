@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdk_standin.versions import Version, version_key
+from sdk_standin.versions import Version, tools_of, version_key
 
 RUNTIMES = frozenset(
     {"cpu", "gpu_float16", "gpu", "aip", "dsp", "cpu_float32", "gpu_float32_16_hybrid",
@@ -78,7 +78,9 @@ def rows() -> tuple[dict[str, str], ...]:
 
 def flags_of(tool: str, version: Version) -> list[Flag]:
     """Return the flags of a tool of an SDK; `--help` and `--version` are every tool's."""
-    found = []
+    found: list[Flag] = []
+    if tool not in {shipped.name for shipped in tools_of(version)}:
+        return found
     for row in rows():
         span = version_key(row["since"]) <= version.key <= version_key(row["until"])
         if tool not in row["tool"].split("|") or not span:
