@@ -27,6 +27,7 @@ from .options import (
     RecipeName,
     SaveChoice,
     SplitChoice,
+    ToolchainChoice,
     Workers,
     quiet_video_libraries,
 )
@@ -102,7 +103,8 @@ def import_(
 
     A state dict of the pytorch-ssd family (.pth) becomes a checkpoint, or a part of one.
 
-    A Caffe SSD becomes an ONNX graph and the contract that its prior boxes give.
+    A Caffe SSD becomes an ONNX graph and the contract that its prior boxes give; with --recipe
+    its weights go into our mb1_ssd, ssd300_vgg16 or ssd512_vgg16.
 
     A TensorFlow or ONNX SSD needs no import: hexdet export --tflite, --onnx.
     """
@@ -223,17 +225,41 @@ def quantize(
     quantizing.quantize(bundle, overrides or [], max_drop, limit, as_json)
 
 
-@app.command(epilog="Example: hexdet dlc build/heads --target sm8550 --target qcs6490")
+@app.command(
+    epilog="Example: hexdet dlc build/heads --target sm8550 --target qcs6490; "
+    "hexdet dlc build/heads --toolchain sdk --sdk /opt/qairt/2.25 --target sm8250"
+)
 def dlc(
     bundle: BundleFolder,
     target: Annotated[
         list[str] | None, typer.Option("--target", help="Also compile for this chip.")
     ] = None,
+    toolchain: Annotated[
+        ToolchainChoice,
+        typer.Option(help="pip: Qualcomm's libraries there; sdk: an installed SNPE or QAIRT SDK."),
+    ] = ToolchainChoice.pip,
+    overrides: Overrides = None,
+    sdk: Annotated[
+        Path | None,
+        typer.Option("--sdk", help="Root of the SDK; else QAIRT_SDK_ROOT, QNN_.., SNPE_ROOT."),
+    ] = None,
+    sdk_python: Annotated[
+        Path | None, typer.Option("--sdk-python", help="Its Python; else python3.X on PATH.")
+    ] = None,
 ) -> None:
-    """Write the DLCs of a bundle from its two graphs, and context binaries for chips."""
-    from . import verbs
+    """Write the DLCs of a bundle from its two graphs, and context binaries for chips.
 
-    verbs.dlc(bundle, target or ())
+    With --toolchain sdk: Qualcomm's own converter and quantizer write sdk/CHIP/int8.dlc.
+    """
+    from . import dlc_verb
+
+    if toolchain is ToolchainChoice.sdk:
+        wishes = dlc_verb.SdkWishes(root=sdk, python=sdk_python)
+        dlc_verb.sdk_dlc(bundle, target or (), overrides or (), wishes)
+    elif overrides or sdk or sdk_python:
+        raise typer.BadParameter("--set, --sdk and --sdk-python belong to --toolchain sdk")
+    else:
+        dlc_verb.dlc(bundle, target or ())
 
 
 @app.command(epilog="Example: hexdet diagnose build/heads --backend htp --worst 10")

@@ -57,6 +57,13 @@ class SplitChoice(StrEnum):
     test = "test"
 
 
+class ToolchainChoice(StrEnum):
+    """Whose tools write the DLCs."""
+
+    pip = "pip"
+    sdk = "sdk"
+
+
 class MethodChoice(StrEnum):
     """How anchors are fitted."""
 

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from .errors import RecipeError
 from .recipe_data import DATA_FORMATS, DataSection, ScenesData
+from .recipe_export import ExportSection
 from .recipe_section import Section
 from .recipe_training import NetworkSection, TrainingSection
 
@@ -61,18 +62,6 @@ class QuantizationSection(Section):
         if self.ranges == "trained" and self.equalise:
             raise ValueError("equalise changes what trained ranges were learnt for: choose one")
         return self
-
-
-class ExportSection(Section):
-    """The graph's form and the time limits of Qualcomm's libraries."""
-
-    opset: int = Field(17, ge=13, le=21)
-    target_arch: Literal[68, 69, 73, 75, 79] = 73
-    """Hexagon version that is emulated."""
-    check_images: int = Field(24, ge=0)
-    """Images of the accuracy check that closes an export."""
-    time_limit_s: float = Field(180.0, gt=0)
-    """For each run of Qualcomm's libraries, and for each image on the emulator."""
 
 
 class EvaluationSection(Section):

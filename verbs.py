@@ -12,7 +12,7 @@ from . import console
 from .datasets.opening import open_split
 from .errors import HexdetError, ParityError
 from .export.bundle import Bundle, versions
-from .export.dlc_stages import INT8_DLC, write_dlcs, write_targets
+from .export.dlc_stages import INT8_DLC
 from .export.lint import operator_histogram
 from .export.pipeline import check_bundle, export_bundle, export_foreign
 from .export.stages import STAGES, StageReport, Step, Watcher
@@ -23,7 +23,6 @@ from .quantization.report.page import save_report
 from .quantization.report.schema import Placement, Report
 from .quantization.report.verdict import check_verdict
 from .recipe import Recipe
-from .runtime.targets import find_target
 from .training.checkpoint import default_checkpoint, load_checkpoint, shipped_checkpoint
 
 if TYPE_CHECKING:
@@ -80,16 +79,6 @@ def export(
         report = _report(bundle, recipe, placement, images)
     console.artifact_table(report)
     console.out.print(f"bundle: {folder}    report: {folder}/report.html", markup=False)
-
-
-def dlc(folder: Path, targets: Sequence[str]) -> None:
-    """Write the DLCs of a bundle, and a context binary for each target."""
-    bundle = Bundle(folder, STAGES)
-    recipe = bundle.recipe()
-    chips = [find_target(name) for name in targets]
-    write_dlcs(bundle, recipe, Shown())
-    write_targets(bundle, recipe, chips, Shown())
-    examine(bundle, recipe)
 
 
 def parity(folder: Path, limit: int, bisect: bool, as_json: bool) -> None:

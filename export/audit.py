@@ -83,7 +83,8 @@ def audit_bundle(folder: Path, section: QuantizationSection) -> Audit:
     for name in sorted(expected.keys() & found.keys()):
         codes = constants.get(expected[name].codes)
         findings += [
-            Finding(tensor=name, what=what) for what in _compare(expected[name], codes, found[name])
+            Finding(tensor=name, what=what)
+            for what in differences(expected[name], codes, found[name])
         ]
     findings += _compare_json(folder, encodings_of(model, section))
     weights = [t for t in expected.values() if t.codes in constants]
@@ -103,8 +104,12 @@ def check_audit(audit: Audit) -> None:
         raise ParityError(f"the encoding audit found {audit.summary()}: {first}")
 
 
-def _compare(expected: Codes, codes: Array | None, found: DlcTensor) -> Iterator[str]:
-    """Yield, in words, what of a tensor in the DLC is not as in the integer graph."""
+def differences(expected: Codes, codes: Array | None, found: DlcTensor) -> Iterator[str]:
+    """Yield, in words, what of a tensor in the DLC is not as in the integer graph.
+
+    codes: those of a constant, None of an activation. Signed codes that are stored as unsigned
+    ones, and the other way round, are the same.
+    """
     scales, zero_points = np.atleast_1d(expected.scale), np.atleast_1d(expected.zero_point)
     encoding = found.encoding
     if isinstance(encoding, PerAxisEncoding):
@@ -128,6 +133,9 @@ def _compare(expected: Codes, codes: Array | None, found: DlcTensor) -> Iterator
     if codes is not None and found.dtype.startswith("sFxp") and codes.dtype == np.uint8:
         stored = stored - 128  # libQnnIr stores unsigned weights as signed ones
         codes = (codes.astype(np.int16) - 128).astype(np.int8)
+    elif codes is not None and found.dtype == "uFxp_8" and codes.dtype == np.int8:
+        stored = stored + 128
+        codes = (codes.astype(np.int16) + 128).astype(np.uint8)
     wrong = np.flatnonzero(offsets.astype(np.int64) != -stored)
     if len(wrong):
         i = wrong[0]

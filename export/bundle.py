@@ -130,10 +130,10 @@ class Bundle:
         known = self._content["stages"].get(stage)
         if known is None or known["inputs"] != digest:
             return False
-        paths = [self.folder / name for name in outputs]
+        paths = {name: self.folder / name for name in outputs}
         return all(
-            path.is_file() and sha256_of(path) == self._content["files"].get(path.name)
-            for path in paths
+            path.is_file() and sha256_of(path) == self._content["files"].get(name)
+            for name, path in paths.items()
         )
 
     def _read(self) -> dict[str, Any]:

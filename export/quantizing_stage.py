@@ -50,7 +50,7 @@ def quantize_bundle(bundle: Bundle, recipe: Recipe, watch: Watcher) -> None:
     }
 
     def work() -> None:
-        images = _calibration_images(recipe, dataset, evaluated, watch)
+        images = calibration_images(recipe, dataset, evaluated, watch)
         _quantize(recipe, images, bundle.folder, watch)
 
     outputs = [INT8, ENCODINGS, CALIBRATION, CONTRACT]
@@ -72,7 +72,7 @@ def check_widths(recipe: Recipe, target: Target) -> None:
     )
 
 
-def _calibration_images(
+def calibration_images(
     recipe: Recipe, dataset: Dataset, evaluated: Dataset, watch: Watcher
 ) -> CalibrationImages:
     """Choose and read the calibration images; DataError where they are evaluated on as well."""

@@ -34,14 +34,20 @@ ALLOWED = {
     },
 }  # fmt: skip
 DOOR = {
-    "__main__", "anchoring", "benches", "benching", "console", "data_verbs", "detecting",
-    "evaluating", "importing", "inspecting", "left_out", "options", "quantizing", "tables",
+    "__main__", "anchoring", "benches", "benching", "benching_results", "console", "data_verbs", "detecting",
+    "dlc_verb", "evaluating", "importing", "inspecting", "left_out", "options", "quantizing", "tables",
     "training_verb", "verbs",
 }  # fmt: skip
 FORBIDDEN_ON_DEVICE = ("torch", "onnx", "yaml", "pydantic", "onnxsim", "safetensors", "pycocotools")
 
 
-RECIPE_PARTS = {"recipe_anchors", "recipe_data", "recipe_section", "recipe_training"}
+RECIPE_PARTS = {
+    "recipe_anchors",
+    "recipe_data",
+    "recipe_export",
+    "recipe_section",
+    "recipe_training",
+}
 
 
 def _stage(path: Path) -> str:

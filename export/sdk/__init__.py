@@ -1,0 +1,1 @@
+"""The route through Qualcomm's own converter and quantizer, where the SNPE or QAIRT SDK is."""
