@@ -110,7 +110,14 @@ def import_(
     """
     from . import importing
 
-    wishes = importing.Wishes(out=out, build=build, prototxt=prototxt, labels=labels, merged=merged)
+    wishes = importing.Wishes(
+        recipe=recipe or "",
+        out=out,
+        build=build,
+        prototxt=prototxt,
+        labels=labels,
+        merged=merged,
+    )
     if recipe is None:
         importing.import_foreign(source, overrides or [], wishes)
     else:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import console
 from .errors import UsageError
 from .recipe import Recipe
+
+if TYPE_CHECKING:
+    from .training.weights_in.published import Imported
 
 EXPORTED = {".tflite": "--tflite", ".onnx": "--onnx"}
 """Files that hold a whole SSD, which `hexdet export` reads itself."""
@@ -22,9 +27,10 @@ KNOWN = "known are .npz (folded weights, with a .json beside them), .pth and .ca
 class Wishes:
     """Where the result goes, and what belongs to a caffemodel.
 
-    merged: where to write it again without batch norms, instead of importing it.
+    recipe: as the user named it. merged: where to write it again without batch norms, instead of importing it.
     """
 
+    recipe: str
     out: Path | None
     build: Path
     prototxt: Path | None = None
@@ -37,16 +43,14 @@ def import_weights(source: Path, recipe: Recipe, wishes: Wishes) -> None:
     _refuse_exported(source)
     if source.suffix == ".npz":
         _backbone(source, recipe, wishes)
-    elif source.suffix in STATE_DICTS:
-        _state_dict(source, recipe, wishes)
-    elif source.suffix == CAFFE:
-        raise UsageError(f"{source}: leave --recipe out, a Caffe network brings its own contract")
+    elif source.suffix in (*STATE_DICTS, CAFFE):
+        _published(source, recipe, wishes)
     else:
         raise UsageError(f"{source}: {KNOWN}")
 
 
 def import_foreign(source: Path, overrides: list[str], wishes: Wishes) -> None:
-    """Import a Caffe SSD, which needs no recipe: it becomes an ONNX graph and a contract."""
+    """Import a Caffe SSD without a recipe: it becomes an ONNX graph and a contract."""
     _refuse_exported(source)
     if source.suffix != CAFFE:
         known = source.suffix == ".npz" or source.suffix in STATE_DICTS
@@ -92,22 +96,22 @@ def _backbone(source: Path, recipe: Recipe, wishes: Wishes) -> None:
     path = wishes.out or wishes.build / recipe.name / PART
     with console.bar("measuring batch norms") as step:
         import_backbone(source, recipe, path, step)
-    _say_part(path, recipe)
+    _say_part(path, wishes)
 
 
-def _state_dict(source: Path, recipe: Recipe, wishes: Wishes) -> None:
+def _published(source: Path, recipe: Recipe, wishes: Wishes) -> None:
     from .training.checkpoint import parts_of
-    from .training.weights_in.published import import_state_dict, refuse_to_lose
+    from .training.weights_in.published import refuse_to_lose
 
     with console.bar(f"reading {source.name}") as step:
-        imported = import_state_dict(source, recipe, step)
+        imported = _read_published(source, recipe, wishes, step)
     filled = imported.filled
     console.say(f"{source} holds {imported.title}: {len(filled.given)} tensors of ours")
     if filled.left:
         console.say(f"without a place in {recipe.network.name}: {parts_of(filled.left)}")
     if not imported.whole:
         path = imported.save(wishes.out or wishes.build / recipe.name / PART)
-        _say_part(path, recipe)
+        _say_part(path, wishes)
         return
     # Where a training would leave its checkpoint: every verb finds it there.
     path = wishes.out or wishes.build / recipe.name / "training" / "best.safetensors"
@@ -116,13 +120,28 @@ def _state_dict(source: Path, recipe: Recipe, wishes: Wishes) -> None:
     where = "" if wishes.build == Path("build") else f" --build {wishes.build}"
     checkpoint = f" --checkpoint {path}" if wishes.out else ""
     console.out.print(
-        f"checkpoint: {path}; next: hexdet export {recipe.name}{where}{checkpoint}", markup=False
+        f"checkpoint: {path}; next: hexdet export {wishes.recipe}{where}{checkpoint}", markup=False
     )
 
 
-def _say_part(path: Path, recipe: Recipe) -> None:
+def _read_published(
+    source: Path, recipe: Recipe, wishes: Wishes, step: Callable[[int, int], None]
+) -> Imported:
+    from .training.weights_in.published import import_state_dict, import_tensors
+
+    if source.suffix in STATE_DICTS:
+        return import_state_dict(source, recipe, step)
+    from .export.caffe_ssd.tensors import read_caffe_tensors
+    from .export.foreign import prototxt_of
+    from .training.weights_in.caffe_networks import CAFFE_NETWORKS
+
+    tensors = read_caffe_tensors(source, prototxt_of(source, wishes.prototxt))
+    return import_tensors(tensors, CAFFE_NETWORKS, source, recipe, step)
+
+
+def _say_part(path: Path, wishes: Wishes) -> None:
     console.out.print(
-        f"a part of the network: {path}; train with it: hexdet train {recipe.name} "
+        f"a part of the network: {path}; train with it: hexdet train {wishes.recipe} "
         f"--set training.start_from={path}",
         markup=False,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -90,23 +90,31 @@ def affine_of(
 ) -> Affine:
     """Return what a BatchNorm or Scale layer does to each channel.
 
-    A BatchNorm holds sums of means and variances and, third, how many they are: Caffe divides by
-    it (1 / sqrt(variance + eps), src/caffe/layers/batch_norm_layer.cpp).
+    A BatchNorm divides by sqrt(variance + eps): src/caffe/layers/batch_norm_layer.cpp.
     """
     given = [blob.reshape(-1) for blob in weights.get(layer.name, [])]
     if layer.kind == "BatchNorm":
         _check_blobs(given, [channels, channels, 1], where)
-        mean, variance, count = given
-        share = np.float32(0 if count[0] == 0 else 1 / count[0])
-        deviation = np.sqrt(variance * share + layer.parameters.batch_norm_param.eps)
+        mean, variance = statistics_of(given)
+        deviation = np.sqrt(variance + layer.parameters.batch_norm_param.eps)
         factor = (1 / deviation).astype(np.float32)
-        return Affine(factor=factor, summand=-mean * share * factor)
+        return Affine(factor=factor, summand=-mean * factor)
     section = layer.parameters.scale_param
     if section.axis != 1 or section.num_axes != 1:
         raise ArtifactError(f"{where} does not scale by channel: axis and num_axes must be 1")
     _check_blobs(given, [channels, channels] if section.bias_term else [channels], where)
     summand = given[1] if section.bias_term else np.zeros(channels, np.float32)
     return Affine(factor=given[0], summand=summand)
+
+
+def statistics_of(blobs: Sequence[Float]) -> tuple[Float, Float]:
+    """Return mean and variance of each channel of a BatchNorm layer's three blobs.
+
+    They are sums over batches, and the third is how many: of 0 Caffe makes zeros.
+    """
+    mean, variance, count = blobs
+    share = np.float32(0 if count[0] == 0 else 1 / count[0])
+    return mean * share, variance * share
 
 
 def _with_bias(

@@ -87,10 +87,13 @@ def normalize(graph: Graph, layer: Layer) -> Shape:
         raise graph.wrong(layer, "normalises across the image: not imported")
     (scale,) = graph.blobs(layer, [(1 if section.channel_shared else shape[1],)])
     factor = graph.constant(f"{layer.name}.scale", scale.reshape(1, -1, 1, 1))
-    divided = graph.step(
-        "LpNormalization", f"{layer.name}/divided", [graph.source(layer)], axis=1, p=2
-    )
-    graph.node("Mul", layer, [divided, factor])
+    # Along the last axis the HTP has it as one operator; the transposes cancel with its layout.
+    rows = graph.step(
+        "Transpose", f"{layer.name}/rows", [graph.source(layer)], perm=[0, 2, 3, 1]
+    )  # [n, c, h, w] -> [n, h, w, c]
+    unit = graph.step("LpNormalization", f"{layer.name}/unit", [rows], axis=-1, p=2)
+    back = graph.step("Transpose", f"{layer.name}/back", [unit], perm=[0, 3, 1, 2])
+    graph.node("Mul", layer, [back, factor])
     return shape
 
 

@@ -80,7 +80,7 @@ def test_a_second_import_replaces_the_first(bundles: Path, hexdet_cli: Callable[
         (["x.pth"], 2, "say by --recipe whose network these weights are for"),
         (["x.weights"], 2, "known are .npz"),
         (["x.weights", "--recipe", "heads"], 2, "known are .npz"),
-        (["x.caffemodel", "--recipe", "heads"], 2, "leave --recipe out"),
+        (["x.caffemodel", "--recipe", "heads"], 1, "needs its definition: no x.prototxt"),
         (["x.caffemodel"], 1, "needs its definition: no x.prototxt; name it by --prototxt"),
         (["x.npz", "--recipe", "heads"], 1, "needs its description beside it: x.json"),
         (["x.pth", "--recipe", "heads"], 1, "cannot read x.pth"),

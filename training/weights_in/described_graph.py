@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import ArtifactError
+from .normalisation import Normalisation
 
 CONVOLUTIONS = {"CONV_2D": False, "DEPTHWISE_CONV_2D": True}
 """Operators that have weights, and whether each channel is filtered alone."""
@@ -35,15 +36,10 @@ class FoldedConvolution:
 
 @dataclass(frozen=True, kw_only=True)
 class DescribedGraph:
-    """A network's operators in the order of the graph, and its convolutions in the same.
-
-    mean, std: of the pixel normalisation that it was trained with, (x - mean) / std, RGB.
-    """
+    """A network's convolutions in the order of the graph, and how its images are prepared."""
 
     path: Path
-    mean: float
-    std: float
-    operators: tuple[str, ...]
+    normalisation: Normalisation
     convolutions: tuple[FoldedConvolution, ...]
 
 
@@ -75,6 +71,11 @@ def read_described_graph(path: Path) -> DescribedGraph:
 
 
 def _described(path: Path, content: Any, weights: dict[str, Any]) -> DescribedGraph:
+    if any(operator["op"] == "CUSTOM" for operator in content["ops"]):
+        raise ArtifactError(
+            f"{path} is a whole detector: bring in what it was made of, "
+            f"`hexdet export --tflite {content['source']} --contract CONTRACT`"
+        )
     convolutions = []
     for number, operator in enumerate(content["ops"]):
         if operator["op"] not in CONVOLUTIONS:
@@ -104,8 +105,8 @@ def _described(path: Path, content: Any, weights: dict[str, Any]) -> DescribedGr
         )
     return DescribedGraph(
         path=path,
-        mean=float(content["in_zp"]),
-        std=1.0 / float(content["in_scale"]),
-        operators=tuple(str(operator["op"]) for operator in content["ops"]),
+        normalisation=Normalisation(
+            mean=(float(content["in_zp"]),) * 3, std=1.0 / float(content["in_scale"])
+        ),
         convolutions=tuple(convolutions),
     )

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from ...errors import ArtifactError, RecipeError
+from ...runtime.contract import DetectorContract, InputSpec
 from ..checkpoint import UNUSED
 from ..networks import SSD
+from ..networks.l2_norm import L2Norm
 from ..networks.layers import ConvBlock
-from .pytorch_ssd import Place, Published
+from .correspondence import Place, Published
+from .normalisation import Normalisation, for_input
 from .reopening import folded_norm
 
 
@@ -29,14 +33,20 @@ class Filled:
 
 
 def fill(
-    network: SSD, name: str, published: Published, tensors: Mapping[str, Tensor], where: str
+    network: SSD,
+    contract: DetectorContract,
+    published: Published,
+    tensors: Mapping[str, Tensor],
+    where: str,
 ) -> Filled:
     """Give a network the tensors of a published one, as far as their layers correspond.
 
-    name: of the network. Heads of another shape, trained for other anchors or classes, are left
-    out. Raises RecipeError where the network is another one, ArtifactError, naming the tensor,
-    where the file lacks it or has it in another shape.
+    contract: of the network; what its pixels are normalised by goes into the first convolution.
+    Heads of another shape, trained for other anchors or classes, are left out. Raises RecipeError
+    where the network is another one, ArtifactError, naming the tensor, where the file lacks it or
+    has it in another shape.
     """
+    name = contract.network
     if name not in published.networks:
         raise RecipeError(
             f"{where} holds {published.title}: set network.name to "
@@ -45,7 +55,9 @@ def fill(
     own = {k: v for k, v in network.state_dict().items() if not k.endswith(UNUSED)}
     modules = dict(network.named_modules())
     given, used, folded = dict[str, Tensor](), set[str](), []
-    for place in published.networks[name]():
+    places = list(published.networks[name]())
+    tensors = _prepared(tensors, places[0].conv, published.normalisation, contract.input)
+    for place in places:
         if place.ours not in modules:
             continue  # a level that the recipe leaves out
         values, sources = _values(modules[place.ours], place, tensors, where)
@@ -59,7 +71,7 @@ def fill(
             )
         given |= values
         used |= sources
-        if place.norm is None and f"{place.ours}.norm.weight" in values:
+        if f"{place.norm}.weight" not in sources and f"{place.ours}.norm.weight" in values:
             folded.append(place.ours)
     network.load_state_dict(given, strict=False)
     return Filled(
@@ -68,6 +80,19 @@ def fill(
         left=tuple(sorted(tensors.keys() - used)),
         folded=tuple(folded),
     )
+
+
+def _prepared(
+    tensors: Mapping[str, Tensor], first: str, given: Normalisation, spec: InputSpec
+) -> Mapping[str, Tensor]:
+    """Return the tensors with a first convolution for pixels normalised as `spec` says."""
+    same = Normalisation(mean=(spec.mean,) * 3, std=spec.std, colour=spec.colour)
+    weight = tensors.get(f"{first}.weight")
+    if given == same or weight is None or weight.ndim != 4 or weight.shape[1] != 3:
+        return tensors
+    bias = tensors.get(f"{first}.bias", torch.zeros(len(weight)))
+    changed, shifted = for_input(weight, bias, given, spec)
+    return {**tensors, f"{first}.weight": changed, f"{first}.bias": shifted}
 
 
 def _values(
@@ -82,11 +107,14 @@ def _values(
         used.add(name)
         return tensors[name]
 
+    if isinstance(module, L2Norm):
+        return {f"{place.ours}.scale": take(f"{place.conv}.weight")}, used
     conv = f"{place.ours}.conv" if isinstance(module, ConvBlock) else place.ours
     values = {f"{conv}.weight": take(f"{place.conv}.weight")}
     bias, norm = f"{place.conv}.bias", f"{place.ours}.norm"
     own = module.norm if isinstance(module, ConvBlock) else None
-    if place.norm is None:
+    merged = place.mergeable and f"{place.norm}.weight" not in tensors
+    if place.norm is None or merged:
         if isinstance(own, nn.BatchNorm2d):
             given = folded_norm(take(bias), own.eps)
             return values | {f"{norm}.{key}": value for key, value in given.items()}, used

@@ -13,6 +13,7 @@ from ..networks import SSD
 from ..networks.layers import ConvBlock
 from ..networks.mobilenet_v2 import MobileNetV2
 from .described_graph import DescribedGraph, FoldedConvolution
+from .normalisation import for_input
 from .reopening import reopen, set_folded
 
 
@@ -42,7 +43,7 @@ def fill_backbone(network: SSD, graph: DescribedGraph, spec: InputSpec) -> str:
         _check_same(block, given, graph)
         weight, bias = torch.from_numpy(given.weight), torch.from_numpy(given.bias)
         if block is blocks[0]:
-            weight, bias = for_normalisation(weight, bias, graph, spec)
+            weight, bias = for_input(weight, bias, graph.normalisation, spec)
         set_folded(block, weight, bias)
     return name
 
@@ -56,20 +57,6 @@ def reopen_backbone(network: SSD, name: str, batches: Iterable[Tensor]) -> None:
 def blocks_of(backbone: torch.nn.Module) -> list[ConvBlock]:
     """Return the backbone's convolutions in the order in which an image passes them."""
     return [m for m in backbone.modules() if isinstance(m, ConvBlock)]
-
-
-def for_normalisation(
-    weight: Tensor, bias: Tensor, graph: DescribedGraph, spec: InputSpec
-) -> tuple[Tensor, Tensor]:
-    """Return a first convolution's weight and bias for pixels normalised as `spec` says.
-
-    What was (p - mean') / std' is now std / std' * x + (mean - mean') / std'. Exact but at the
-    border, where the zeros of the padding mean the pixel `mean` and no longer `mean'`.
-    """
-    if spec.colour == "bgr":
-        weight = weight.flip(1)
-    shifted = bias + weight.sum(dim=(1, 2, 3)) * ((spec.mean - graph.mean) / graph.std)
-    return weight * (spec.std / graph.std), shifted
 
 
 def _check_same(block: ConvBlock, given: FoldedConvolution, graph: DescribedGraph) -> None:

@@ -1,20 +1,24 @@
-"""From a `.pth` of the pytorch-ssd family to a checkpoint of ours."""
+"""From the weights of a published network to a checkpoint of ours."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ...errors import ArtifactError
 from ...recipe import Recipe
 from ...runtime.files import sha256_of
 from ..checkpoint import load_checkpoint, network_of, save_checkpoint
+from ..contract import contract_of
 from ..networks.layers import ConvBlock
 from .batches import Progress, training_batches
+from .correspondence import Published, published_of
 from .filling import Filled, fill
-from .pytorch_ssd import published_of
+from .pytorch_ssd import PYTORCH_SSD
 from .reopening import reopen
 from .state_dict import read_state_dict
 
@@ -50,16 +54,29 @@ class Imported:
 def import_state_dict(
     source: Path, recipe: Recipe, progress: Progress = lambda done, total: None
 ) -> Imported:
-    """Read a published network's `.pth` into the recipe's network.
+    """Read a `.pth` of the pytorch-ssd family into the recipe's network; see `import_tensors`.
+
+    Raises ArtifactError also where the file is damaged or holds more than tensors.
+    """
+    return import_tensors(read_state_dict(source), PYTORCH_SSD, source, recipe, progress)
+
+
+def import_tensors(
+    tensors: Mapping[str, Tensor],
+    known: Sequence[Published],
+    source: Path,
+    recipe: Recipe,
+    progress: Progress = lambda done, total: None,
+) -> Imported:
+    """Put the tensors of one of the known networks into the recipe's network.
 
     Where ours has batch norms that theirs has not, they are measured on the recipe's images.
-    Raises ArtifactError where the file is damaged, holds more than tensors or is of no known
-    network, RecipeError where the recipe's network is another one.
+    Raises ArtifactError where the tensors are of none of them, RecipeError where the recipe's
+    network is another one, DataError where its images are needed and missing.
     """
-    tensors = read_state_dict(source)
-    published = published_of(tensors, str(source))
+    published = published_of(tensors, known, str(source))
     network = network_of(recipe)
-    filled = fill(network, recipe.network.name, published, tensors, str(source))
+    filled = fill(network, contract_of(recipe), published, tensors, str(source))
     if filled.folded:
         blocks = [network.get_submodule(name) for name in filled.folded]
         measured = [block for block in blocks if isinstance(block, ConvBlock)]

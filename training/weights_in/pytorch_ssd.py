@@ -7,53 +7,12 @@ github.com/Linzaer/Ultra-Light-Fast-Generic-Face-Detector-1MB (RFB-320).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from torch import Tensor
-
-from ...errors import ArtifactError
+from .correspondence import Place, Published
 
 HEADS = {"score_heads": "classification_headers", "box_heads": "regression_headers"}
 """Our heads by theirs; one of them may have been trained for other anchors or classes."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """A module of ours, the convolution of theirs that goes into it, and the norm behind that.
-
-    optional: whether the two may be of different sizes, and the place is then left as it is.
-    """
-
-    ours: str
-    conv: str
-    norm: str | None = None
-    optional: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Published:
-    """One published network and where its layers are in ours.
-
-    mark: a tensor of its file that no other network has. networks: those of ours that have its
-    layers, each with the places of these.
-    """
-
-    title: str
-    mark: str
-    networks: Mapping[str, Callable[[], Iterator[Place]]]
-
-
-def published_of(tensors: Mapping[str, Tensor], where: str) -> Published:
-    """Return which published network a state dict is of; ArtifactError where it is of none."""
-    for published in PUBLISHED:
-        if published.mark in tensors:
-            return published
-    known = ", ".join(published.title for published in PUBLISHED)
-    names = ", ".join(sorted(tensors)[:3])
-    raise ArtifactError(
-        f"{where} is of no network that is known here ({known}): its tensors are {names}, ..."
-    )
 
 
 def _rfb320() -> Iterator[Place]:
@@ -152,7 +111,7 @@ def _residual(ours: str, theirs: str, *, expanded: bool) -> Iterator[Place]:
         )
 
 
-PUBLISHED = (
+PYTORCH_SSD = (
     Published(
         title="RFB-320",
         mark="base_net.7.ConvLinear.conv.weight",

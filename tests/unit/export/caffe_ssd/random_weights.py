@@ -39,6 +39,8 @@ def random_caffemodel(prototxt: str, seed: int = 0) -> bytes:
             _add(made, rng.normal(0, 0.3, count) * AVERAGED)
             _add(made, rng.uniform(0.5, 2.0, count) * AVERAGED)
             _add(made, np.asarray([AVERAGED]))
+        elif layer.type == "Normalize":
+            _add(made, rng.uniform(8, 12, channels[layer.bottom[0]]))
         elif layer.type == "Scale":
             count = channels[layer.bottom[0]]
             _add(made, rng.uniform(0.7, 1.25, count))

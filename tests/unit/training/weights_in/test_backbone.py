@@ -26,7 +26,8 @@ from hexdet.training.weights_in import batches
 from hexdet.training.weights_in.backbone import import_backbone
 from hexdet.training.weights_in.batches import training_batches
 from hexdet.training.weights_in.described_graph import read_described_graph
-from hexdet.training.weights_in.mobilenet_v2 import blocks_of, fill_backbone, for_normalisation
+from hexdet.training.weights_in.mobilenet_v2 import blocks_of, fill_backbone
+from hexdet.training.weights_in.normalisation import Normalisation, for_input
 
 from .conftest import DATA, Classify
 
@@ -95,22 +96,21 @@ def test_without_a_difference_in_normalisation_it_is_exact(
     torch.testing.assert_close(last_map(network.eval(), image), expected, atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("given", [Normalisation(), Normalisation(mean=(104, 117, 123), std=1.0)])
 @pytest.mark.parametrize(
     ("mean", "std", "colour"), [(127.0, 128.0, "rgb"), (0.0, 255.0, "rgb"), (120.0, 60.0, "bgr")]
 )
 def test_another_normalisation_goes_into_the_first_convolution(
-    classifier: Path, mean: float, std: float, colour: Any
+    given: Normalisation, mean: float, std: float, colour: Any
 ) -> None:
-    graph = read_described_graph(classifier)
-    first = graph.convolutions[0]
-    weight, bias = torch.from_numpy(first.weight), torch.from_numpy(first.bias)
+    weight, bias = torch.randn(8, 3, 3, 3), torch.randn(8)
     spec = InputSpec(width=8, height=8, mean=mean, std=std, colour=colour)
-    pixels = torch.randint(0, 256, (1, 3, 8, 8)).float()
-    given = pixels.flip(1) if colour == "bgr" else pixels
-    expected = nn.functional.conv2d((pixels - graph.mean) / graph.std, weight, bias)
-    changed = for_normalisation(weight, bias, graph, spec)
-    found = nn.functional.conv2d((given - mean) / std, *changed)
-    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    pixels = torch.randint(0, 256, (1, 3, 8, 8)).float()  # in the order that they were trained in
+    means = torch.tensor(given.mean).view(3, 1, 1)
+    expected = nn.functional.conv2d((pixels - means) / given.std, weight, bias)
+    read = pixels if colour == given.colour else pixels.flip(1)
+    found = nn.functional.conv2d((read - mean) / std, *for_input(weight, bias, given, spec))
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-4)
 
 
 def test_symmetric_padding_is_the_same_network_a_pixel_on(described: Classify) -> None:
