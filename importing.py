@@ -27,7 +27,8 @@ KNOWN = "known are .npz (folded weights, with a .json beside them), .pth and .ca
 class Wishes:
     """Where the result goes, and what belongs to a caffemodel.
 
-    recipe: as the user named it. merged: where to write it again without batch norms, instead of importing it.
+    recipe: as the user named it. merged: where a caffemodel is written again, without its batch
+    norms, instead of being imported.
     """
 
     recipe: str
@@ -41,6 +42,8 @@ class Wishes:
 def import_weights(source: Path, recipe: Recipe, wishes: Wishes) -> None:
     """Import a file into the recipe's network, by its kind, and say what to do with the result."""
     _refuse_exported(source)
+    if wishes.merged is not None:
+        raise UsageError("--merged writes a caffemodel for Caffe: leave --recipe out")
     if source.suffix == ".npz":
         _backbone(source, recipe, wishes)
     elif source.suffix in (*STATE_DICTS, CAFFE):
