@@ -191,3 +191,68 @@ def bench_loading(
     from .benching import bench_loading as run
 
     run(recipe, overrides or [], images, as_json)
+
+
+ResultsFile = Annotated[Path, typer.Option("--results", help="Where figures are remembered.")]
+RESULTS = Path("build/results.jsonl")
+
+
+@bench.command("cost", epilog="Example: hexdet bench cost build/heads")
+def bench_cost(
+    subjects: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="BUNDLE|FILE|RECIPE...", help="The first is what others compare with."
+        ),
+    ],
+    sdk_info: Annotated[
+        list[Path] | None,
+        typer.Option("--sdk-info", help="What snpe-dlc-info printed, for its memory figure."),
+    ] = None,
+    page: Annotated[Path, typer.Option(help="Where the page is written.")] = Path(
+        "build/cost.html"
+    ),
+    results: ResultsFile = RESULTS,
+    as_json: AsJson = False,
+) -> None:
+    """Count parameters, MACs, memory and traffic of bundles, ONNX and DLC files, and recipes.
+
+    Nothing is run: a recipe's network is counted untrained, a bundle file by file.
+    """
+    from .benching_results import bench_cost as run
+
+    run(subjects, sdk_info or [], page, results, as_json)
+
+
+@bench.command("history", epilog="Example: hexdet bench history --metric speedup")
+def bench_history(
+    metric: Annotated[
+        list[str] | None, typer.Option("--metric", help="Only metrics whose name contains it.")
+    ] = None,
+    page: Annotated[Path, typer.Option(help="Where the page is written.")] = Path(
+        "build/history.html"
+    ),
+    results: ResultsFile = RESULTS,
+    as_json: AsJson = False,
+) -> None:
+    """Show remembered figures over time."""
+    from .benching_results import bench_history as run
+
+    run(results, metric or [], page, as_json)
+
+
+@bench.command("check", epilog="Example: hexdet bench check")
+def bench_check(
+    expected: Annotated[
+        Path | None, typer.Option(help="A folder of intervals, else hexdet's own.")
+    ] = None,
+    results: ResultsFile = RESULTS,
+    as_json: AsJson = False,
+) -> None:
+    """Hold the newest figures against the intervals where they are expected.
+
+    Exit code 3 where one lies outside; what was not measured is told and does not fail.
+    """
+    from .benching_results import bench_check as run
+
+    run(results, expected, as_json)

@@ -13,7 +13,7 @@ _TRANSPOSED = frozenset({"TransposeConv2d"})
 _DENSE = frozenset({"FullyConnected"})
 _PRODUCTS = frozenset({"MatMul"})
 _CONSTANT = "Const"
-_NUMERIC = ("Float", "sFxp", "uFxp")
+NUMERIC = ("Float", "sFxp", "uFxp")
 
 
 def parameters(node: DlcNode, graph: DlcGraph) -> int:
@@ -28,7 +28,7 @@ def parameters(node: DlcNode, graph: DlcGraph) -> int:
     return sum(
         tensor.element_count
         for tensor in [*_stored_inputs(node, graph), *own]
-        if tensor.dtype.startswith(_NUMERIC)
+        if tensor.dtype.startswith(NUMERIC)
     )
 
 

@@ -1,0 +1,1 @@
+"""The pages of the benchmarks: their drawings and their templates."""
