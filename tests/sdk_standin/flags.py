@@ -50,13 +50,21 @@ class Arguments:
 
     def __init__(self, given: Sequence[tuple[Flag, list[str]]]) -> None:
         self.given = given
+        self._asked: set[str] = set()
+
+    @property
+    def unheeded(self) -> list[str]:
+        """Return the flags that were given and that the tool never asked for."""
+        return [flag.name for flag, _ in self.given if flag.name not in self._asked]
 
     def has(self, name: str) -> bool:
         """Tell whether a flag was given."""
+        self._asked.add(name)
         return any(flag.name == name for flag, _ in self.given)
 
     def words(self, name: str) -> list[list[str]]:
         """Return the words of every occurrence."""
+        self._asked.add(name)
         return [words for flag, words in self.given if flag.name == name]
 
     def one(self, name: str, default: str = "") -> str:
@@ -76,11 +84,12 @@ def rows() -> tuple[dict[str, str], ...]:
         return tuple(csv.DictReader(file))
 
 
-def flags_of(tool: str, version: Version) -> list[Flag]:
+@functools.cache
+def flags_of(tool: str, version: Version) -> tuple[Flag, ...]:
     """Return the flags of a tool of an SDK; `--help` and `--version` are every tool's."""
     found: list[Flag] = []
     if tool not in {shipped.name for shipped in tools_of(version)}:
-        return found
+        return ()
     for row in rows():
         span = version_key(row["since"]) <= version.key <= version_key(row["until"])
         if tool not in row["tool"].split("|") or not span:
@@ -98,7 +107,7 @@ def flags_of(tool: str, version: Version) -> list[Flag]:
                 source=row["source"],
             )
         )
-    return found
+    return tuple(found)
 
 
 def _split_values(text: str) -> list[str]:

@@ -64,4 +64,7 @@ def read_raw(path: Path, shape: Sequence[int], name: str) -> npt.NDArray[np.floa
         raise ListError(
             f"{path} has {size} bytes, the input {name} of {tuple(shape)} float32 has {wanted}"
         )
-    return np.fromfile(path, "<f4").reshape(shape)
+    values = np.fromfile(path, "<f4").reshape(shape)
+    if not np.isfinite(values).all():
+        raise ListError(f"{path} holds values that are not finite: it is no float32 raw")
+    return values

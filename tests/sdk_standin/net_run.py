@@ -88,6 +88,8 @@ def run(job: Job) -> None:
                 print("Processing DNN input(s):")
                 print("\n".join(str(file) for file in files.values()))
             feed = {n: read_raw(p, network.inputs[n].shape, n) for n, p in files.items()}
+            for name, values in feed.items():
+                job.saw_raw(files[name], name, values)
             _write(job, network.run(feed), folder / f"Result_{index}", listed.outputs)
     except (HexdetError, ListError, ValueError) as error:
         raise ToolError(

@@ -66,7 +66,7 @@ def _check_backend(job: Job) -> None:
 
 def _told(job: Job, record: Record) -> Quantization:
     given = job.arguments
-    if given.one("--weights_bitwidth", "8") == "4" or given.one("--weights_bitwidth") == "16":
+    if (given.one("--weights_bitwidth") or given.one("--bitwidth") or "8") != "8":
         raise EncodingError("the stand-in writes weights of 8 bits alone")
     recorded = job.tool == "qairt-quantizer"
     ignored = given.has("--ignore_encodings") or given.has("--ignore_quantization_overrides")
@@ -80,6 +80,7 @@ def _told(job: Job, record: Record) -> Quantization:
         activation_bits=int(given.one("--act_bitwidth") or given.one("--bitwidth") or 8),
         per_channel=given.has("--use_per_channel_quantization") or given.has("--axis_quant"),
         symmetric_weights=symmetric,
+        bias_bits=int(given.one("--bias_bitwidth") or given.one("--bitwidth") or 8),
         channels_last=record.channels_last,
         overrides=record.overrides if applied else {},
     )
@@ -100,6 +101,7 @@ def _runs(
         feed = {}
         for name, path in run_of.items():
             values = read_raw(path, inputs[name], name)
+            job.saw_raw(path, name, values)
             feed[name] = np.ascontiguousarray(
                 values.transpose(TO_NCHW) if name in turned else values
             )

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType
 from sdk_standin.graphs import inputs_of, rename, shape_of, turns_input, turns_output
 
@@ -45,6 +45,7 @@ class Quantization:
     activation_bits: int = 8
     per_channel: bool = False
     symmetric_weights: bool = False
+    bias_bits: int = 8
     channels_last: bool = False
     overrides: Mapping[str, Mapping[str, list[dict[str, Any]]]] = field(default_factory=dict)
 
@@ -107,6 +108,8 @@ def quantize(
     transpose_codes(quantized)
     drop_unused(quantized)
     _plain_names(quantized)
+    if told.bias_bits == 8:
+        _narrow_biases(quantized)
     onnx.checker.check_model(quantized)
     return quantized
 
@@ -234,3 +237,21 @@ def _plain_names(model: onnx.ModelProto) -> None:
             if any(name in node.output for node in model.graph.node):
                 rename(model, name, f"{name}_real")
             rename(model, tensor.codes, name)
+
+
+def _narrow_biases(model: onnx.ModelProto) -> None:
+    """Round biases to 8 bits of their own symmetric range, in place: the tools' default.
+
+    They are still stored in 32 bits: the wheel takes no narrower ones.
+    """
+    constants = {i.name: i for i in model.graph.initializer}
+    for node in model.graph.node:
+        codes = constants.get(node.input[0])
+        if node.op_type != "DequantizeLinear" or codes is None:
+            continue
+        if codes.data_type == TensorProto.INT32:
+            scale = numpy_helper.to_array(constants[node.input[1]]).astype(np.float64)
+            real = numpy_helper.to_array(codes) * scale
+            step = max(float(np.abs(real).max()), 1e-4) / 127
+            rounded = np.round(np.round(real / step) * step / scale).astype(np.int32)
+            codes.CopyFrom(numpy_helper.from_array(rounded, codes.name))

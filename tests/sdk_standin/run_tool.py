@@ -76,12 +76,16 @@ def main(argv: list[str]) -> int:
     if "crash" in faults:
         raise RuntimeError(f"{name}: the {STAND_IN} was told to crash")
     job = Job(root=root, tool=name, version=version, arguments=arguments, faults=frozenset(faults))
+    code = 1 if "error-but-good" in faults else 0
     try:
         importlib.import_module(f"sdk_standin.{MODULES[name]}").run(job)
     except ToolError as failure:
         print(failure, file=failure.stream)
-        return 1
-    return 1 if "error-but-good" in faults else 0
+        code = 1
+    if arguments.unheeded:
+        print(f"({STAND_IN}: no effect here: {', '.join(arguments.unheeded)})", file=sys.stderr)
+    job.remember(code)
+    return code
 
 
 if __name__ == "__main__":

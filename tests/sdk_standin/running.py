@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
+import numpy as np
+import numpy.typing as npt
 from sdk_standin.flags import Arguments
 from sdk_standin.versions import Version
+
+CALLS = Path("stand-in", "calls.jsonl")
 
 
 class ToolError(Exception):
@@ -34,6 +39,31 @@ class Job:
     version: Version
     arguments: Arguments
     faults: frozenset[str]
+    raws: list[dict[str, Any]] = field(default_factory=list)
+
+    def saw_raw(self, path: Path, name: str, values: npt.NDArray[np.float32]) -> None:
+        """Note what a raw holds as the DLC's layout reads it: its channels tell a wrong layout."""
+        means = values.mean(axis=tuple(range(values.ndim - 1)), dtype=np.float64)
+        self.raws.append(
+            {
+                "path": str(path),
+                "input": name,
+                "shape": list(values.shape),
+                "means_of_last_axis": [round(float(mean), 6) for mean in means],
+            }
+        )
+
+    def remember(self, code: int) -> None:
+        """Append the call to the tree's calls.jsonl, for whoever tests a driver."""
+        call = {
+            "tool": self.tool,
+            "arguments": [[flag.name, *words] for flag, words in self.arguments.given],
+            "unheeded": self.arguments.unheeded,
+            "code": code,
+            "raws": self.raws,
+        }
+        with (self.root / CALLS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(call) + "\n")
 
     def log(self, level: str, text: str) -> None:
         """Print as the converters do: to stderr, with time, line number and level."""

@@ -1,4 +1,4 @@
-"""The trees: folders of each release, scripts, the Python that they want, how they say who they are."""
+"""The trees: folders of each release, scripts, the Python they want, how they say who they are."""
 
 from __future__ import annotations
 
