@@ -27,6 +27,7 @@ from .context_binary import ContextBackend
 from .dlc_runner.backend import DlcBackend
 from .ladder import Rung, RungSpec, climb
 from .onnx_graph import export_float
+from .sdk.rungs import sdk_rungs
 from .stages import TARGET_STAGE
 from .tolerances import EMULATOR, FLOAT_GRAPH, OTHER_VERSION, QUANTIZED, SAME_LIBRARY
 
@@ -120,6 +121,7 @@ def bundle_rungs(
             compare_with="int8_htp",
         ),
         *(_target_rung(folder, contract, name, arch, limit) for name in _targets(bundle)),
+        *sdk_rungs(bundle, arch, limit),
         RungSpec(
             key="device",
             title="device",

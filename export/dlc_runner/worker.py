@@ -10,10 +10,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from ...errors import HexdetError, NotRunError
-from ...runtime.htp_worker import answer, refuse
+from ...runtime.htp_worker import Run, answer, refuse
 from ...runtime.targets import find_target
 from .qnn_api import QnnApi
 from .run_dlc import DlcNetwork
+
+COLOURS = 3
+TO_NCHW = (0, 3, 1, 2)
 
 
 def _serve(path: Path, chip: str, connection: Connection) -> None:
@@ -23,7 +26,20 @@ def _serve(path: Path, chip: str, connection: Connection) -> None:
         refuse(connection, error)
         return
     with network:
-        answer(connection, network.input_shape, network.output_shapes, network.run)
+        shape, run = _reading_pictures(network)
+        answer(connection, shape, network.output_shapes, run)
+
+
+def _reading_pictures(network: DlcNetwork) -> tuple[tuple[int, ...], Run]:
+    """Return the shape of the picture, NHWC, and how the network runs on one.
+
+    qairt-converter may have kept the layout of the float graph, which is NCHW.
+    """
+    shape = tuple(network.input_shape)
+    if len(shape) != 4 or shape[1] != COLOURS or shape[3] == COLOURS:
+        return shape, network.run
+    n, c, h, w = shape
+    return (n, h, w, c), lambda pixels: network.run(pixels.transpose(TO_NCHW))
 
 
 def _libraries() -> Path:

@@ -28,6 +28,8 @@ TOOLS = (
     "qnn-context-binary-generator",
     "qnn-context-binary-utility",
 )
+FIRST_QAIRT = (2, 21)
+"""The release that brought the tools of that name."""
 _VERSIONED = ("snpe-dlc-quant", "snpe-dlc-quantize", "snpe-net-run", "snpe-onnx-to-dlc")
 _VERSION = re.compile(r"\bv?(\d+)\.(\d+)(\.[\w.\-]+)?")
 PROBE_LIMIT_S = 60.0
@@ -58,7 +60,7 @@ class Sdk:
     @property
     def title(self) -> str:
         """Return name and version for people."""
-        name = "SNPE" if self.number[0] == 1 else "QAIRT"
+        name = "QAIRT" if self.number >= FIRST_QAIRT else "SNPE"
         mark = f", {STAND_IN}" if self.is_stand_in else ""
         return f"{name} {self.number[0]}.{self.number[1]}{mark}"
 

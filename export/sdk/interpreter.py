@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HOST = "x86_64-linux-clang"
-_NATIVE = re.compile(r"cpython-?3(\d+)|python3\.?(\d+)|\bPy\w*?3(\d\d)\b")
+_NATIVE = re.compile(r"cpython-?3(\d+)|python3\.?(\d+)|Py\w*?3(\d\d)\b")
 PROBE_LIMIT_S = 30.0
 _LEFT_OUT = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP")
 """Of the caller's environment: his packages are for another Python."""
