@@ -256,3 +256,22 @@ def bench_check(
     from .benching_results import bench_check as run
 
     run(results, expected, as_json)
+
+
+@bench.command("host", epilog="Example: hexdet bench host build/heads --threads 2")
+def bench_host(
+    bundle: BundleFolder,
+    images: Annotated[int, typer.Option(min=1, help="Test images to take turns.")] = 8,
+    threads: Annotated[int, typer.Option(min=1, help="Of the network, each on its core.")] = 1,
+    rounds: Annotated[int, typer.Option(min=1, help="Calls of each graph.")] = 50,
+    top: Annotated[int, typer.Option(min=0, help="Slowest nodes to show.")] = 8,
+    results: ResultsFile = RESULTS,
+    as_json: AsJson = False,
+) -> None:
+    """Time the float and the INT8 graph on this processor, in turns, and their memory and layers.
+
+    The ratio of both is the figure that carries over; the times are this machine's.
+    """
+    from .benching_host import bench_host as run
+
+    run(bundle, images, threads, rounds, top, results, as_json)

@@ -127,15 +127,19 @@ def save_page(found: Sequence[Series], path: Path) -> Path:
     """Write a page with a drawing for each figure over time."""
     drawings = [
         line_chart(
-            " ".join(word for word in (one.metric, one.artifact, one.target) if word),
+            _title(one),
             [(one.artifact, [_point(result) for result in one.results])],
-            one.unit,
         )
         for one in found
     ]
     return write_text(
         path, render("history.html.j2", series=list(zip(found, drawings, strict=True)))
     )
+
+
+def _title(one: Series) -> str:
+    unit = "" if one.unit == "1" else f", {one.unit}"
+    return f"{one.metric} of {' '.join(w for w in (one.artifact, one.target) if w)}{unit}"
 
 
 def _point(result: Result) -> tuple[float, float, str]:

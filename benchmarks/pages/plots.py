@@ -89,7 +89,7 @@ def column_chart(
 
 
 def line_chart(
-    title: str, series: Sequence[tuple[str, Sequence[tuple[float, float, str]]]], unit: str
+    title: str, series: Sequence[tuple[str, Sequence[tuple[float, float, str]]]]
 ) -> Drawing:
     """Return values over time, a line for each series.
 
@@ -97,7 +97,7 @@ def line_chart(
     """
     points = [point for _, line in series for point in line]
     x = _around([p[0] for p in points])
-    y, ticks = _between([p[1] for p in points], unit)
+    y, ticks = _between([p[1] for p in points])
     return Drawing(
         title=title,
         x_label="time",
@@ -164,15 +164,16 @@ def _from_zero(most: float, unit: str, *, along: bool = False) -> tuple[Scale, l
     return scale, [*ticks[:-1], (ticks[-1][0], f"{ticks[-1][1]} {unit}".strip())]
 
 
-def _between(values: Sequence[float], unit: str) -> tuple[Scale, list[Tick]]:
+def _between(values: Sequence[float]) -> tuple[Scale, list[Tick]]:
     """Return a vertical axis around values that need not be near zero."""
     low, high = min(values, default=0.0), max(values, default=1.0)
     step = _step(high - low or abs(high) or 1.0)
     first, last = math.floor(low / step), math.ceil(high / step)
     last = max(last, first + 1)
     scale = Scale(low=step * first, high=step * last, start=HEIGHT, end=0.0)
-    ticks = [(round(scale.at(step * n), 2), f"{step * n:g}") for n in range(first, last + 1)]
-    return scale, [*ticks[:-1], (ticks[-1][0], f"{ticks[-1][1]} {unit}".strip())]
+    return scale, [
+        (round(scale.at(step * n), 2), f"{step * n:,.10g}") for n in range(first, last + 1)
+    ]
 
 
 def _around(values: Sequence[float]) -> Scale:

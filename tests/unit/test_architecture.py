@@ -34,9 +34,9 @@ ALLOWED = {
     },
 }  # fmt: skip
 DOOR = {
-    "__main__", "anchoring", "benches", "benching", "benching_results", "console", "data_verbs", "detecting",
-    "dlc_verb", "evaluating", "importing", "inspecting", "left_out", "options", "quantizing", "tables",
-    "training_verb", "verbs",
+    "__main__", "anchoring", "benches", "benching", "benching_host", "benching_results", "console",
+    "data_verbs", "detecting", "dlc_verb", "evaluating", "importing", "inspecting", "left_out",
+    "options", "quantizing", "tables", "training_verb", "verbs",
 }  # fmt: skip
 FORBIDDEN_ON_DEVICE = ("torch", "onnx", "yaml", "pydantic", "onnxsim", "safetensors", "pycocotools")
 
