@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-from sdk_standin.dlc_writing import load_source
-from sdk_standin.running import Job, ToolError
 
 from hexdet.errors import HexdetError
 from hexdet.export.dlc_file import (
@@ -24,6 +22,8 @@ from hexdet.export.dlc_file import (
 from hexdet.export.dlc_file.encodings import covered_range
 from hexdet.export.dlc_file.info import DlcInfo, InfoRow
 from hexdet.runtime.files import write_text
+from sdk_standin.dlc_writing import load_source
+from sdk_standin.running import Job, ToolError
 
 HEADERS = ("Id", "Name", "Type", "Inputs", "Outputs", "Out Dims", "Runtimes", "Parameters")
 END_HEADERS = ("Dimensions", "Type", "Encoding Info")
@@ -57,10 +57,41 @@ def run(job: Job) -> None:
         head, rows, ends = f"DLC info for: {path.absolute()}", _rows_1x(dlc, info), []
     else:
         head = f"DLC info for: {path.absolute()}"
-        rows, ends = _rows_2x(dlc, info), _ends(dlc)
+        shown = _Encodings(
+            word="scale" if job.version.key >= (2, 25) else "delta", whole=job.arguments.has("-d")
+        )
+        rows, ends = _rows_2x(dlc, info, shown), _ends(dlc, shown)
     print("\n".join(_text(job, head, rows, ends, dlc, info)))
     if job.arguments.has("--save"):
         write_text(Path(job.arguments.one("--save")), _csv(rows, ends, _footer(job, dlc, info)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Encodings:
+    """How encodings are printed: `delta` in older builds; whole with all channels (-d)."""
+
+    word: str
+    whole: bool
+
+    def text(self, tensor: DlcTensor) -> str:
+        match tensor.encoding:
+            case PerTensorEncoding() as one:
+                low, high = covered_range(tensor) or (0.0, 0.0)
+                return (
+                    f"bitwidth {one.bitwidth}, min {low:.12f}, max {high:.12f}, "
+                    f"{self.word} {one.scale:.12f}, offset {one.offset:.12f}"
+                )
+            case PerAxisEncoding() as many:
+                channels = ""
+                if self.whole:
+                    pairs = zip(many.scales, many.offsets, strict=True)
+                    channels = "; ".join(
+                        f"bitwidth {many.bitwidth}, {self.word} {scale:.12f}, offset {offset:.12f}"
+                        for scale, offset in pairs
+                    )
+                return f"axis: {many.axis}, num_elements: {len(many.scales)} {channels}".rstrip()
+            case _:
+                return "No encoding info for this tensor"
 
 
 Row = list[list[str]]
@@ -134,7 +165,12 @@ def _rows_1x(dlc: DlcFile, info: DlcInfo) -> list[Row]:
     for row in info.rows:
         inputs = [name for name in row.inputs if graph.tensors[name].kind != "static"]
         shapes = ["x".join(map(str, shape)) for shape in row.output_shapes]
-        encodings = [f"{name} encoding: {text}" for name, text in row.encodings.items()]
+        shown = _Encodings(word="delta", whole=False)
+        encodings = [
+            f"{'weight' if graph.tensors[name].kind == 'static' else 'output'} encoding: "
+            f"{shown.text(graph.tensors[name])}"
+            for name in row.encodings
+        ]
         kind = TYPES_1X.get(row.type, "elementwise_op")
         details = [*encodings, *_costs(row)] or [""]
         name = row.outputs[0]
@@ -145,13 +181,16 @@ def _rows_1x(dlc: DlcFile, info: DlcInfo) -> list[Row]:
     return rows
 
 
-def _rows_2x(dlc: DlcFile, info: DlcInfo) -> list[Row]:
+def _rows_2x(dlc: DlcFile, info: DlcInfo, shown: _Encodings) -> list[Row]:
     tensors = dlc.model.tensors
     rows = []
     for row, node in zip(info.rows, dlc.model.nodes, strict=True):
         shapes = ["x".join(map(str, shape)) for shape in row.output_shapes]
         cells = [[_cell(tensors[name]) for name in names] for names in (row.inputs, row.outputs)]
-        details = _parameters(node) + _encoding_lines(row, tensors) + _costs(row)
+        details = _parameters(node) + [
+            f"{name} encoding : {shown.text(tensors[name])}" for name in row.encodings
+        ]
+        details += _costs(row)
         rows.append(
             [[str(row.id)], [row.name], [row.type], *cells, shapes, ["A D G C"], details or [""]]
         )
@@ -171,28 +210,12 @@ def _parameters(node: DlcNode) -> list[str]:
     return [f"{name}: {node.value(name)}" for name in node.attributes]
 
 
-def _encoding_lines(row: InfoRow, tensors: dict[str, DlcTensor]) -> list[str]:
-    return [f"{name} encoding : {_encoding(tensors[name])}" for name in row.encodings]
-
-
-def _encoding(tensor: DlcTensor) -> str:
-    match tensor.encoding:
-        case PerTensorEncoding() as one:
-            low, high = covered_range(tensor) or (0.0, 0.0)
-            return (
-                f"bitwidth {one.bitwidth}, min {low:.12f}, max {high:.12f}, "
-                f"scale {one.scale:.12f}, offset {one.offset:.12f}"
-            )
-        case PerAxisEncoding() as many:
-            return f"axis: {many.axis}, num_elements: {len(many.scales)}"
-        case _:
-            return "No encoding info for this tensor"
-
-
-def _ends(dlc: DlcFile) -> list[Table]:
+def _ends(dlc: DlcFile, shown: _Encodings) -> list[Table]:
     tables: list[Table] = []
     for kind, found in (("Input", dlc.model.inputs), ("Output", dlc.model.outputs)):
-        rows = [[[t.name], [",".join(map(str, t.shape))], [t.dtype], [_encoding(t)]] for t in found]
+        rows = [
+            [[t.name], [",".join(map(str, t.shape))], [t.dtype], [shown.text(t)]] for t in found
+        ]
         tables.append(((f"{kind} Name", *END_HEADERS), rows))
     return tables
 
@@ -220,7 +243,9 @@ def _footer(job: Job, dlc: DlcFile, info: DlcInfo) -> list[str]:
         f"Quantizer command: {record.commands[1] if record.quantized else 'N/A'}",
         f"DLC created with converter version: {dlc.converter_version}",
         used,
-        f"Est. Steady-State Memory Needed to Run: {memory:.1f} MiB",
+        # Some printouts drop the first words (facts 5.2): the stand-in's 2.10 is one of them.
+        f"{'' if job.version.name == '2.10' else 'Est. Steady-State '}Memory Needed to Run: "
+        f"{memory:.1f} MiB",
     ]
 
 

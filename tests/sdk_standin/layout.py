@@ -13,6 +13,8 @@ from sdk_standin.versions import HOST, STAND_IN, Tool, Version, tools_of
 
 RUNNER = Path(__file__).with_name("run_tool.py")
 ABOUT = Path("stand-in", "about")
+ARCHS = (66, 68, 69, 73, 75, 79)
+"""Hexagon versions that 2.48 has libraries for; 2.25 lacks the last."""
 
 _PYTHON_TOOL = """#!/usr/bin/env python3
 # {tool}: a stand-in for tests, not Qualcomm's.
@@ -107,24 +109,43 @@ def _script(root: Path, tool: Tool) -> None:
 
 
 def _libraries(root: Path, version: Version) -> None:
-    """Write the libraries' names; what is in them says what they are."""
-    android = "aarch64-android" if version.key >= (2, 11) else "aarch64-android-clang8.0"
-    names = {f"lib/{HOST}": ["libSNPE.so"], f"lib/{android}": ["libSNPE.so"]}
-    if version.key >= (2, 11):
-        for arch in (66, 68, 69, 73, 75):
-            prefix = f"libSnpeDspV{arch}" if arch == 66 else f"libSnpeHtpV{arch}"
-            names[f"lib/hexagon-v{arch}/unsigned"] = [f"{prefix}Skel.so"]
-            names[f"lib/{android}"].append(f"{prefix}Stub.so")
-    else:
-        names["lib/dsp"] = [f"libsnpe_dsp_v{arch}_domains_v2_skel.so" for arch in (65, 66)]
-        names["lib/dsp"].append("libSnpeHtpV68Skel.so")
-        names[f"lib/{android}"] += ["libsnpe_dsp_domains_v2.so", "libc++_shared.so"]
-    if version.key >= (2, 25):
-        names[f"lib/{HOST}"] += ["libQnnHtp.so", "libHtpPrepare.so", "libQnnModelDlc.so"]
-    for folder, files in names.items():
+    """Write what the SDK has for hosts and devices; what is in it says that it is nothing."""
+    for folder, names in _contents(version).items():
         (root / folder).mkdir(parents=True, exist_ok=True)
-        for name in files:
-            (root / folder / name).write_text(f"{STAND_IN}: no library\n", encoding="utf-8")
+        for name in names:
+            (root / folder / name).write_text(f"{STAND_IN}: nothing to run\n", encoding="utf-8")
+
+
+def _contents(version: Version) -> dict[str, list[str]]:
+    """Return files by folder: facts 1.2, 1.3 and 7.1."""
+    new = version.key >= (2, 11)
+    android = "aarch64-android" if new else "aarch64-android-clang8.0"
+    on_device = ["snpe-net-run", "snpe-throughput-net-run", "snpe-platform-validator"]
+    device, host = ["libSNPE.so"], ["libSNPE.so"]
+    helpers = ["dependencies.sh", "check_python_depends.sh"]
+    folders: dict[str, list[str]] = {}
+    if new:
+        helpers = ["check-linux-dependency.sh", "check-python-dependency", "envcheck"]
+        on_device.append("qnn-net-run")
+        host += ["libQnnHtp.so", "libHtpPrepare.so", "libQnnModelDlc.so", "libQnnSystem.so"]
+        device += ["libSnpeHtpPrepare.so", "libQnnHtp.so", "libQnnSystem.so", "libQnnModelDlc.so"]
+        device += ["libQnnHtpNetRunExtensions.so", "libQnnHtpPrepare.so", "libQnnCpu.so"]
+        for arch in ARCHS[: -1 if version.key < (2, 48) else None]:
+            kinds = ("SnpeDsp", "QnnDsp") if arch == 66 else ("SnpeHtp", "QnnHtp")
+            device += [f"lib{kind}V{arch}Stub.so" for kind in kinds]
+            skels = [f"lib{kind}V{arch}Skel.so" for kind in kinds]
+            folders[f"lib/hexagon-v{arch}/unsigned"] = skels
+    else:
+        skels = [f"libsnpe_dsp_v{arch}_domains_v2_skel.so" for arch in (65, 66)]
+        folders["lib/dsp"] = [*skels, "libSnpeHtpV68Skel.so"]
+        device += ["libsnpe_dsp_domains_v2.so", "libSnpeHtpV68Stub.so", "libc++_shared.so"]
+    return {
+        **folders,
+        "bin": helpers,
+        f"bin/{android}": on_device,
+        f"lib/{android}": device,
+        f"lib/{HOST}": host,
+    }
 
 
 def _descriptions(root: Path, version: Version) -> None:

@@ -61,7 +61,7 @@ def _execute(log: dict[str, Any]) -> list[str]:
     if log["level"] != "basic":
         lines.append(f"Forward Propagate Time: {total * 9 // 10} us")
         rest = ("RPC Execute Time", "Snpe Accelerator Time", "Accelerator Time")
-        lines += [f"{name}: 0 us" for name in (*rest, "Misc Accelerator Time")]
+        lines += [*(f"{name}: 0 us" for name in rest), "Misc Accelerator Time: 0 NONE"]
     return lines
 
 

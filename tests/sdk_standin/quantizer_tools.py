@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnx
-from sdk_standin.dlc_writing import Record, load_source, save_dlc
-from sdk_standin.graphs import inputs_of, turns_input
-from sdk_standin.input_lists import ListError, read_list, read_raw
-from sdk_standin.quantizing import EncodingError, Quantization, measure, quantize
-from sdk_standin.running import Job, ToolError
 
 from hexdet.errors import HexdetError
 from hexdet.export.dlc_file import PerTensorEncoding, read_dlc
 from hexdet.export.dlc_file.encodings import covered_range
 from hexdet.quantization.graph_edits import TO_NCHW
+from sdk_standin.dlc_writing import Record, load_source, save_dlc
+from sdk_standin.graphs import inputs_of, turns_input
+from sdk_standin.input_lists import ListError, read_list, read_raw
+from sdk_standin.quantizing import EncodingError, Quantization, measure, quantize
+from sdk_standin.running import Job, ToolError
 
 
 def run(job: Job) -> None:
@@ -52,7 +52,11 @@ def run(job: Job) -> None:
     if given.has("--enable_htp"):
         from sdk_standin.preparing import prepare_in_place
 
-        prepare_in_place(job, scratch)
+        try:
+            prepare_in_place(job, scratch)
+        except ToolError:
+            scratch.unlink()
+            raise
     job.deliver(scratch, target)
 
 
@@ -134,5 +138,7 @@ def _finish(job: Job, target: Path) -> None:
             job.info("DebugLog shutting down.")
         case "snpe-dlc-quantize", _:
             job.info(f"Successfully saved DLC to {target}")
-        case _:
+        case _ if job.version.key >= (2, 25):
             job.info("Saved quantized dlc")
+        case _:
+            job.info(f"Writing quantized model to: {target}")

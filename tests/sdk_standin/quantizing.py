@@ -12,7 +12,6 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType
-from sdk_standin.graphs import inputs_of, rename, shape_of, turns_input, turns_output
 
 from hexdet.quantization.encodings import code_tensors
 from hexdet.quantization.graph_edits import (
@@ -24,6 +23,7 @@ from hexdet.quantization.graph_edits import (
 )
 from hexdet.quantization.qdq import to_qdq
 from hexdet.quantization.ranges.estimators import Range
+from sdk_standin.graphs import inputs_of, rename, shape_of, turns_input, turns_output
 
 Values = Mapping[str, npt.NDArray[np.float32]]
 _TYPES = {
@@ -178,6 +178,8 @@ def _overrides(
 
 def _given(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return an entry of an encodings file as onnxruntime's quantizer takes it."""
+    if entry.get("dtype", "int") != "int":
+        raise EncodingError(f"{name}: the stand-in takes no encodings of float")
     bits, symmetric = int(entry["bitwidth"]), str(entry.get("is_symmetric")) == "True"
     if (bits, symmetric) not in _TYPES:
         raise EncodingError(f"{name}: {bits} bits are not supported")

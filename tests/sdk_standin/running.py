@@ -7,12 +7,14 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-import numpy as np
-import numpy.typing as npt
 from sdk_standin.flags import Arguments
 from sdk_standin.versions import Version
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 CALLS = Path("stand-in", "calls.jsonl")
 
@@ -43,7 +45,7 @@ class Job:
 
     def saw_raw(self, path: Path, name: str, values: npt.NDArray[np.float32]) -> None:
         """Note what a raw holds as the DLC's layout reads it: its channels tell a wrong layout."""
-        means = values.mean(axis=tuple(range(values.ndim - 1)), dtype=np.float64)
+        means = values.mean(axis=tuple(range(values.ndim - 1)), dtype="float64")
         self.raws.append(
             {
                 "path": str(path),

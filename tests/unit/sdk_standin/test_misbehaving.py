@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from sdk_standin.layout import make_tree, tool_environment
-from sdk_standin.misbehaving import FAULTS, FILE
+from sdk_standin.misbehaving import FAULTS, FILE, VARIABLE
 from sdk_standin.versions import HOST, VERSIONS
 
 from hexdet.errors import ArtifactError
@@ -147,6 +147,16 @@ def test_every_fault_was_shown() -> None:
     if len(SHOWN) < 3:
         pytest.skip("the tests before it did not run")
     assert set(FAULTS) == SHOWN
+
+
+def test_the_environment_can_mislead_as_well(
+    call: Call, int8_dlc: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_tree(VERSIONS["2.25"], tmp_path / "sdk")
+    monkeypatch.setenv(VARIABLE, "snpe-net-run=no-output")
+    words = ["--container", int8_dlc, "--input_list", tiny / "nhwc.txt", f"--output_dir={tmp_path}"]
+    assert call(root, "snpe-net-run", *words).code == 0
+    assert not (tmp_path / "Result_0").exists()
 
 
 def test_a_fault_that_a_tool_cannot_do_is_refused(tmp_path: Path, call: Call) -> None:

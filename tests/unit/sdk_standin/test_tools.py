@@ -277,3 +277,68 @@ def test_qnn_net_run_and_its_profile(
     log = tmp_path / "qnn-profiling-data_0.log"
     text = call(sdk("2.25"), "qnn-profile-viewer", "--input_log", log).out
     assert "Execute Stats (Average):" in text and "    NetRun IPS: " in text
+
+
+def test_its_dlc_runs_on_the_emulator(int8_dlc: Path, tiny: Path) -> None:
+    from sdk_standin.net_run import Network
+
+    from hexdet.runtime.emulator import EmulatorProcess
+    from hexdet.runtime.targets import find_target
+
+    network = Network(int8_dlc)
+    shapes = {name: tensor.shape for name, tensor in network.outputs.items()}
+    image = np.fromfile(tiny / "nhwc0.raw", np.float32).reshape(1, 16, 16, 3)
+    given, wanted = network.inputs["image"].encoding, network.run({"image": image})
+    assert isinstance(given, PerTensorEncoding)
+    codes = np.clip(np.round(image / given.scale) - given.offset, 0, 255).astype(np.uint8)
+    worker = "hexdet.export.dlc_runner.worker"
+    emulator = EmulatorProcess(int8_dlc, find_target("SM8550"), shapes, 120, worker)
+    try:
+        found = emulator.run(codes)
+    finally:
+        emulator.close()
+    for name, tensor in network.outputs.items():
+        encoding = tensor.encoding
+        assert isinstance(encoding, PerTensorEncoding)
+        real = (found[name].astype(np.float64) + encoding.offset) * encoding.scale
+        assert np.abs(real - wanted[name]).max() < 1.5 * encoding.scale  # one code at most
+
+
+def test_only_batch_one_is_quantized(call: Call, sdk: Sdk, tiny: Path, tmp_path: Path) -> None:
+    words = ["-i", tiny / "tiny.onnx", "-o", tmp_path / "f.dlc", "--batch", "2"]
+    assert call(sdk("2.25"), "snpe-onnx-to-dlc", *words).code == 0
+    assert read_dlc(tmp_path / "f.dlc").model.tensors["scores"].shape == (2, 16, 16, 4)
+    words = [f"--input_dlc={tmp_path / 'f.dlc'}", f"--input_list={tiny / 'nhwc.txt'}"]
+    result = call(sdk("2.25"), "snpe-dlc-quant", *words)
+    assert result.code == 1 and "the batch must be 1, the DLC has 2" in result.out
+
+
+def test_legacy_overrides_need_their_flag(
+    call: Call, sdk: Sdk, tiny: Path, encodings: Path, tmp_path: Path
+) -> None:
+    root, floating, quantized = sdk("2.25"), tmp_path / "f.dlc", tmp_path / "q.dlc"
+    words = ["-i", tiny / "tiny.onnx", "-o", floating, "--quantization_overrides", encodings]
+    assert call(root, "snpe-onnx-to-dlc", *words).code == 0
+    words = [f"--input_dlc={floating}", f"--output_dlc={quantized}"]
+    calibrated = [f"--input_list={tiny / 'nhwc.txt'}"]
+    scales = []
+    for more in (calibrated, ["--float_fallback", "--override_params"]):
+        assert call(root, "snpe-dlc-quant", *words, *more).code == 0
+        encoding = read_dlc(quantized).model.tensors["scores"].encoding
+        assert isinstance(encoding, PerTensorEncoding)
+        scales.append(encoding.scale)
+    assert scales[0] != scales[1] == np.float32(16 / 255)
+
+
+def test_calls_tell_a_wrong_layout(call: Call, sdk: Sdk, float_dlc: Path, tmp_path: Path) -> None:
+    image = np.zeros((1, 3, 16, 16), np.float32) + np.array([-1, 0, 1], np.float32)[:, None, None]
+    seen = []
+    for values in (image.transpose(0, 2, 3, 1), image):
+        values.tofile(tmp_path / "a.raw")
+        (tmp_path / "list.txt").write_text(f"{tmp_path / 'a.raw'}\n", encoding="utf-8")
+        words = ["--container", float_dlc, "--input_list", tmp_path / "list.txt", "--debug"]
+        result = call(sdk("2.25"), "snpe-net-run", *words, f"--output_dir={tmp_path / 'o'}")
+        assert result.code == 0 and "no effect here: --debug" in result.err
+        lines = (sdk("2.25") / "stand-in" / "calls.jsonl").read_text().splitlines()
+        seen.append(json.loads(lines[-1])["raws"][0]["means_of_last_axis"])
+    assert seen[0] == [-1, 0, 1] and seen[1] != seen[0]
