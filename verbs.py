@@ -15,6 +15,7 @@ from .export.bundle import Bundle, versions
 from .export.dlc_stages import INT8_DLC
 from .export.lint import operator_histogram
 from .export.pipeline import check_bundle, export_bundle, export_foreign
+from .export.sdk.about import deliveries
 from .export.stages import STAGES, StageReport, Step, Watcher
 from .left_out import show_left_out
 from .quantization.report.inputs import load_report
@@ -200,10 +201,15 @@ def examine(bundle: Bundle, recipe: Recipe) -> Placement:
     for remark in remarks:
         text = f"{remark.rule}: {remark.subject}: {remark.reason}"
         (console.warn if remark.level == "warning" else console.say)(text)
+    made = deliveries(bundle)
+    for row in made:
+        if row["stand_in"] == "yes":
+            console.warn(f"{row['file']} was made with a stand-in, not with Qualcomm's SDK")
     return Placement(
         operators=operator_histogram(bundle.folder / INT8_DLC),
         audit=audit.summary(),
         remarks=[dataclasses.asdict(remark) for remark in remarks],
+        sdk=made,
     )
 
 

@@ -30,6 +30,8 @@ from ...runtime.targets import target_of_arch
 from ..bundle import Bundle
 from ..quantizing_stage import calibration_images
 from ..stages import StageReport, Watcher
+from .about import FILE_NAME as ABOUT
+from .about import FLOAT_DLC, FOLDER, INT8_DLC, SDK_STAGE
 from .calls import Toolbox
 from .discovery import Sdk
 from .flows import Plan, Steps, choose_plan
@@ -38,11 +40,7 @@ from .overrides import write_overrides
 from .staging import staging_folder, write_calibration
 from .targets import find_sdk_target
 
-SDK_STAGE = "sdk "
-"""What the name of a stage begins with in which an SDK made the DLC of one chip."""
-FOLDER = "sdk"
-FLOAT_DLC, INT8_DLC = "float.dlc", "int8.dlc"
-CALLS, LOG, FAILED, ABOUT = "calls.jsonl", "log.txt", "failed", "about.json"
+CALLS, LOG, FAILED = "calls.jsonl", "log.txt", "failed"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from ..bundle import Bundle
 from ..dlc_runner.backend import DlcBackend
 from ..ladder import BASE, RungSpec
 from ..tolerances import OTHER_TOOLS, QUANTIZED
-from .making import ABOUT, INT8_DLC, SDK_STAGE
+from .about import INT8_DLC, read_about, sdk_folders
 from .targets import FIRST_HTP
 
 
@@ -26,18 +25,13 @@ def sdk_rungs(bundle: Bundle, arch: int, time_limit_s: float) -> list[RungSpec]:
     With our encodings it is held against our own graph on the emulator, else against the float
     graph. arch: of the emulator for a chip before the HTP, which nothing here emulates.
     """
-    folders = [
-        bundle.folder / Path(name).parent
-        for name in bundle.outputs(SDK_STAGE)
-        if Path(name).name == INT8_DLC
-    ]
-    return [_rung(folder, arch, time_limit_s) for folder in folders]
+    return [_rung(folder, arch, time_limit_s) for folder in sdk_folders(bundle)]
 
 
 def _rung(folder: Path, arch: int, limit: float) -> RungSpec:
     key = f"sdk_{folder.name}"
     try:
-        about = _about(folder)
+        about = read_about(folder)
     except ArtifactError as error:
         title = f"{folder.name} by an SDK"
         return RungSpec(key=key, title=title, tolerance=OTHER_TOOLS, open=None, not_run=str(error))
@@ -52,18 +46,6 @@ def _rung(folder: Path, arch: int, limit: float) -> RungSpec:
         open=lambda: SdkDlcBackend(folder, emulated, limit),
         compare_with="int8_htp" if ours else BASE,
     )
-
-
-def _about(folder: Path) -> dict[str, Any]:
-    path = folder / ABOUT
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return {key: content[key] for key in ("sdk", "target", "encodings")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(
-            f"{path} cannot be read: {error!r}; write it again with "
-            f"`hexdet dlc {folder.parents[1]} --toolchain sdk --target {folder.name}`"
-        ) from error
 
 
 class SdkDlcBackend(Backend):

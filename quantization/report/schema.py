@@ -200,11 +200,16 @@ class Encodings:
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """What is in int8.dlc: operators by type, the encoding audit, the lint's remarks."""
+    """What is in int8.dlc: operators by type, the encoding audit, the lint's remarks.
+
+    sdk: the DLCs that Qualcomm's SDK made beside it, a row a chip: chip, file, made_by, encodings
+    (ours or theirs), preparation, held (against ours, in words), stand_in (yes or no).
+    """
 
     operators: dict[str, int] = dataclasses.field(default_factory=dict)
     audit: str = "not run"
     remarks: list[dict[str, str]] = dataclasses.field(default_factory=list)
+    sdk: list[dict[str, str]] = dataclasses.field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,8 @@ from sdk.cases import CHIPS, FAULTS, MATRIX, USUAL, Cell, Fault, drive, told
 from hexdet.errors import HexdetError, RecipeError
 from hexdet.export.bundle import Bundle
 from hexdet.export.dlc_file import read_dlc
-from hexdet.export.sdk.making import CALLS, FAILED, INT8_DLC
+from hexdet.export.sdk.about import INT8_DLC, deliveries
+from hexdet.export.sdk.making import CALLS, FAILED
 from hexdet.export.sdk.rungs import sdk_rungs
 from hexdet.export.stages import STAGES
 from hexdet.runtime.contract import load_contract
@@ -66,6 +67,8 @@ def test_each_flow(cell: Cell, bundle: Path, make_sdk: MakeSdk, temporary: Path)
     drive(bundle, make_sdk(cell.version), cell.chip, encodings=cell.encodings)
     assert (bundle / "sdk" / cell.chip / CALLS).stat().st_mtime_ns == before
     if cell.version in ("1.68", "2.25"):
+        (row,) = deliveries(Bundle(bundle, STAGES))
+        assert (row["chip"], row["stand_in"]) == (cell.chip, "yes")
         (spec,) = sdk_rungs(Bundle(bundle, STAGES), 73, 120.0)
         assert "stand-in" in spec.title and spec.open is not None
         with spec.open() as backend:

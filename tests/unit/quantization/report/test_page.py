@@ -215,3 +215,16 @@ def test_light_and_dark_follow_the_reader(browser: Browser, full: Report, tmp_pa
         found[scheme] = page.evaluate("getComputedStyle(document.body).backgroundColor")
         page.close()
     assert found == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 24, 29)"}
+
+
+def test_what_a_stand_in_made_stands_under_the_headline(make: MakeReport) -> None:
+    row = {
+        "chip": "SM8550", "file": "sdk/SM8550/int8.dlc", "made_by": NASTY, "encodings": "ours",
+        "preparation": "cache", "held": "all ours", "stand_in": "no",
+    }  # fmt: skip
+    words = "Made with a stand-in, not with Qualcomm&#39;s SDK"
+    for stand_in, said in (("no", False), ("yes", True)):
+        placement = Placement(sdk=[{**row, "stand_in": stand_in}])
+        page = render(dataclasses.replace(make(), placement=placement), {})
+        assert (words in page or words.replace("&#39;", "'") in page) == said
+        assert "sdk/SM8550/int8.dlc" in page and NASTY not in page
