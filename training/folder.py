@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ArtifactError
+
+GRACE_S = 2.0
+"""The workers of a training that was killed may hold its folder for a moment longer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +77,18 @@ class TrainingFolder:
             os.close(handle)
 
     def _lock(self, handle: int) -> None:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ArtifactError(
-                f"another training writes into {self.path}: wait for it, or give another --build"
-            ) from error
-        except OSError:
-            pass  # some network file systems know no locks
+        end = time.monotonic() + GRACE_S
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                if time.monotonic() > end:
+                    raise ArtifactError(
+                        f"another training writes into {self.path}: wait for it, or give another "
+                        f"--build"
+                    ) from error
+                time.sleep(GRACE_S / 20)
+            except OSError:
+                return  # some network file systems know no locks
+            else:
+                return

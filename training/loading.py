@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +31,9 @@ from .record_cache import RecordCache
 
 MAX_UNREADABLE = 10
 """Images in a row that may be unreadable: after more it is no longer the images, but the disk."""
+
+PR_SET_PDEATHSIG = 1
+"""From linux/prctl.h: the signal that a process gets when its parent dies."""
 
 Key = tuple[int, int]
 """Epoch and index of a sample: all that it depends on."""
@@ -233,7 +238,10 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _begin_worker(worker: int) -> None:
-    """Keep a worker on one core, and leave Ctrl-C to the process that it works for."""
+    """Keep a worker on one core, leave Ctrl-C to the process that it works for, and end with it."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        # Killed, that process cannot end its workers, and they hold its memory and its folder.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
