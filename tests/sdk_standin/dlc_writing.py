@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from sdk_standin.graphs import name_for_wheel
-from sdk_standin.versions import STAND_IN, Version
 
 from hexdet.export.dlc import write_dlc
 from hexdet.export.dlc_file.container import open_archive
 from hexdet.runtime.files import write_bytes
+from sdk_standin.graphs import name_for_wheel
+from sdk_standin.versions import STAND_IN, Version
 
 SOURCE, GRAPH, RECORD = f"{STAND_IN}.onnx", f"{STAND_IN}.graph.onnx", f"{STAND_IN}.json"
 HISTORY = "dlc.metadata.history"
@@ -85,7 +85,7 @@ def add_caches(
     command: tuple[str, Mapping[str, str]],
 ) -> None:
     """Copy a DLC with cache records, which here are entries named after them."""
-    entries = _entries(path) | caches
+    entries = {**_entries(path), **caches}
     _store(target, entries, record, version, command)
 
 

@@ -26,7 +26,7 @@ class InputList:
 def read_list(path: Path, inputs: Sequence[str]) -> InputList:
     """Return what a list says; ListError where its grammar is broken (facts 3)."""
     outputs: list[str] = []
-    runs = []
+    runs: list[dict[str, Path]] = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip():
             continue

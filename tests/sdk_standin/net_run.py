@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime
-from sdk_standin.dlc_writing import load_graph_of
-from sdk_standin.input_lists import ListError, read_list, read_raw
-from sdk_standin.running import Job, ToolError
 
 from hexdet.errors import HexdetError
 from hexdet.export.dlc_file import DlcTensor, PerTensorEncoding, read_dlc
 from hexdet.runtime.htp import dsp_is_here
+from sdk_standin.dlc_writing import load_graph_of
+from sdk_standin.input_lists import ListError, read_list, read_raw
+from sdk_standin.running import Job, ToolError
 
 RULE = "-" * 79
 CPU_NAMES = ("cpu", "cpu_float32")
@@ -57,7 +57,8 @@ class Network:
         if not isinstance(encoding, PerTensorEncoding):
             return values.astype(kind)
         codes = np.round(values / encoding.scale) - encoding.offset
-        return np.clip(codes, np.iinfo(kind).min, np.iinfo(kind).max).astype(kind)
+        limits = np.iinfo(kind)
+        return np.asarray(np.clip(codes, limits.min, limits.max).astype(kind))
 
 
 def _real(tensor: DlcTensor, values: npt.NDArray[np.generic]) -> Array:

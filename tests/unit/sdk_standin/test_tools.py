@@ -342,3 +342,58 @@ def test_calls_tell_a_wrong_layout(call: Call, sdk: Sdk, float_dlc: Path, tmp_pa
         lines = (sdk("2.25") / "stand-in" / "calls.jsonl").read_text().splitlines()
         seen.append(json.loads(lines[-1])["raws"][0]["means_of_last_axis"])
     assert seen[0] == [-1, 0, 1] and seen[1] != seen[0]
+
+
+def graph_of(operator: str, shape: list[int | str], path: Path) -> Path:
+    import onnx
+    from onnx import TensorProto, helper
+
+    found = (TensorProto.INT64, [4, None]) if operator == "NonZero" else (TensorProto.FLOAT, shape)
+    graph = helper.make_graph(
+        [helper.make_node(operator, ["image"], ["y"], "the_node")],
+        "g",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", *found)],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+    return path
+
+
+CONVERSIONS = [
+    ("fine", "Relu", [1, 3, 8, 8], [], ""),
+    ("operator", "NonZero", [1, 3, 8, 8], [], "onnx_nonzero. Op version: 17, node name: the_node"),
+    ("dynamic", "Relu", ["n", 3, 8, 8], [], "dynamic shape"),
+    ("made static", "Relu", ["n", 3, 8, 8], ["-d", "image", "1,3,8,8"], ""),
+    ("no such input", "Relu", [1, 3, 8, 8], ["-d", "img", "1,3,8,8"], "img is not an input"),
+    ("other rank", "Relu", [1, 3, 8, 8], ["-d", "image", "1,3,8"], "has 4 dimensions, not 3"),
+    ("no such output", "Relu", [1, 3, 8, 8], ["--out_node", "z"], "Output z is not in the graph"),
+    ("output by node", "Relu", [1, 3, 8, 8], ["--out_node", "the_node"], ""),
+]
+
+
+@pytest.mark.parametrize(("why", "operator", "shape", "more", "said"), CONVERSIONS)
+def test_what_the_converter_takes(
+    why: str, operator: str, shape: list[int | str], more: list[str], said: str,
+    call: Call, sdk: Sdk, tmp_path: Path,
+) -> None:  # fmt: skip
+    path = graph_of(operator, shape, tmp_path / "g.onnx")
+    words = ["-i", path, "-o", tmp_path / "f", *more, "--dry_run", "info"]
+    result = call(sdk("2.25"), "snpe-onnx-to-dlc", *words)
+    assert result.code == (1 if said else 0), result.err
+    assert said in result.err and ("Traceback" in result.err) == bool(said)
+    assert not (tmp_path / "f").exists()
+
+
+def test_a_damaged_model_is_refused(call: Call, sdk: Sdk, tmp_path: Path) -> None:
+    (tmp_path / "g.onnx").write_bytes(b"not onnx")
+    result = call(sdk("2.25"), "qairt-converter", "-i", tmp_path / "g.onnx", "-o", tmp_path / "f")
+    assert result.code == 1 and "Unable to load the ONNX model" in result.err
+
+
+def test_the_quantizer_has_no_backend_for_the_old_dsp(
+    call: Call, sdk: Sdk, float_dlc: Path, tiny: Path
+) -> None:
+    words = ["-i", float_dlc, "-l", tiny / "nhwc.txt", "--target_backend", "DSP"]
+    result = call(sdk("2.48"), "qairt-quantizer", *words)
+    assert result.code == 1 and "does not have backend aware config" in result.out
