@@ -275,3 +275,24 @@ def bench_host(
     from .benching_host import bench_host as run
 
     run(bundle, images, threads, rounds, top, results, as_json)
+
+
+@bench.command("emulator", epilog="Example: hexdet bench emulator build/heads --target SM8650")
+def bench_emulator(
+    bundle: BundleFolder,
+    target: Annotated[
+        list[str] | None, typer.Option("--target", help="Chip; else the bundle's own.")
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, help="Images to emulate, about a second each.")] = 2,
+    sizes: Annotated[bool, typer.Option(help="Whether to compile for v68 to v79, too.")] = True,
+    top: Annotated[int, typer.Option(min=0, help="Nodes to show.")] = 10,
+    results: ResultsFile = RESULTS,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the HTP's compiler makes of a bundle: placement, nodes, sizes of its binaries.
+
+    Its times are host times of an emulation, never latency. Exit code 3 where nodes are left over.
+    """
+    from .benching_host import bench_emulator as run
+
+    run(bundle, target or [], runs, sizes, top, results, as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.markup import escape
@@ -10,9 +11,11 @@ from rich.table import Table
 
 from . import console
 from .benching_results import remember
+from .benchmarks.emulator import EmulatorCost
 from .benchmarks.host import HostCosts
 from .benchmarks.machine import this_machine
 from .datasets.opening import open_split
+from .errors import ParityError
 from .export.bundle import Bundle
 
 STEP_NAMES = {
@@ -96,3 +99,86 @@ def _show_times(found: HostCosts) -> None:
                 added if whole else "",
             )
     console.out.print(table)
+
+
+def bench_emulator(
+    folder: Path,
+    targets: Sequence[str],
+    runs: int,
+    sizes: bool,
+    top: int,
+    memory: Path,
+    as_json: bool,
+) -> None:
+    """Prepare and run a bundle for chips on the emulator; raises ParityError where nodes are left.
+
+    The times are host times of an emulation.
+    """
+    from .benchmarks.emulator import binary_sizes, measure, results
+    from .runtime.contract import load_contract
+    from .runtime.htp import DEFAULT_ARCH
+    from .runtime.images import prepare
+    from .runtime.targets import find_target, target_of_arch
+
+    contract = load_contract(folder)
+    default = target_of_arch(contract.target_arch or DEFAULT_ARCH)
+    chips = [find_target(name) for name in targets] or [default]
+    dataset = open_split(Bundle(folder, ()).recipe().data, "test")
+    pixels = prepare(dataset[0].image, contract.input).pixels
+    with console.bar("preparing and running on the emulator") as step:
+        costs = []
+        for done, chip in enumerate(chips, 1):
+            costs.append(measure(folder, pixels, chip, runs=runs))
+            step(done, len(chips))
+    binaries = []
+    if sizes:
+        with console.bar("compiling context binaries") as step:
+            binaries = binary_sizes(folder, step=step)
+    remember(results(folder, costs, binaries), memory)
+    if as_json:
+        content = {
+            "costs": [{**dataclasses.asdict(cost), "share": cost.share} for cost in costs],
+            "binaries": [dataclasses.asdict(binary) for binary in binaries],
+        }
+        console.print_json(content)
+    else:
+        for cost in costs:
+            _show_emulation(cost, top)
+        for binary in binaries:
+            size = binary.reason if binary.size_bytes is None else f"{binary.size_bytes:,} bytes"
+            console.out.print(
+                f"context binary v{binary.arch} {binary.target}: {size}", markup=False
+            )
+    left = [cost for cost in costs if cost.refused]
+    if left:
+        raise ParityError(
+            f"{len(left[0].elsewhere)} nodes are not on the HTP of {left[0].target}, first "
+            f"{', '.join(left[0].elsewhere[:3])}: a device would fall back to its processor"
+        )
+
+
+def _show_emulation(cost: EmulatorCost, top: int) -> None:
+    where = ", ".join(f"{count} on {name}" for name, count in cost.placement.items())
+    whole = "all of it" if not cost.refused else f"refused: {cost.refused}"
+    console.out.print(
+        f"{cost.target} (v{cost.arch}): {cost.share:.0%} of the nodes on the HTP, {where}; {whole}",
+        markup=False,
+    )
+    if cost.refused:
+        return
+    total = sum(node.cycles for node in cost.nodes) or 1
+    table = Table(
+        title=f"the {top} nodes that take most of the emulation, of {len(cost.nodes)}",
+        **console.LEFT,
+    )
+    table.add_column("node", no_wrap=True)
+    table.add_column("host cycles of\nthe emulation", justify="right")
+    table.add_column("%", justify="right")
+    for node in sorted(cost.nodes, key=lambda node: -node.cycles)[:top]:
+        table.add_row(escape(node.name), f"{node.cycles:,}", f"{100 * node.cycles / total:.1f}")
+    console.out.print(table)
+    console.out.print(
+        f"host times of an emulation, not latency: prepared in {cost.prepare_s:.2f} s, "
+        f"{cost.run_s:.2f} s an image (median of {cost.runs})",
+        markup=False,
+    )
