@@ -63,8 +63,8 @@ def train(
             if WORKER_DIED not in str(error):
                 raise
             raise ProcessError(
-                f"a worker that loads images died: {str(error).splitlines()[0]} Memory may be "
-                f"short: lower training.workers or training.cache_mib; {files.kept}"
+                f"a worker that loads images died ({str(error).splitlines()[0].rstrip('. ')}): if "
+                f"memory is short, lower training.workers or training.cache_mib; {files.kept}"
             ) from error
 
 
