@@ -15,7 +15,7 @@ if __name__ == "__main__":
 from sdk_standin.flags import UsageError, parse, usage
 from sdk_standin.layout import ABOUT
 from sdk_standin.misbehaving import faults_of
-from sdk_standin.running import Job, ToolError
+from sdk_standin.running import Job, ToolError, remember
 from sdk_standin.versions import HOST, STAND_IN, VERSIONS, tools_of
 
 MODULES = {
@@ -69,10 +69,12 @@ def main(argv: list[str]) -> int:
     try:
         arguments = parse(name, version, words)
     except UsageError as error:
+        code = 2 if tool.kind == "python" else 1
+        remember(root, {"tool": name, "refused": words, "code": code})
         head = usage(name, version)
         head = head.splitlines()[0] if tool.kind == "python" else head
         print(f"{head}\n{name}: error: {error}", file=sys.stderr)
-        return 2 if tool.kind == "python" else 1
+        return code
     if "crash" in faults:
         raise RuntimeError(f"{name}: the {STAND_IN} was told to crash")
     job = Job(root=root, tool=name, version=version, arguments=arguments, faults=frozenset(faults))

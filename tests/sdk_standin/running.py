@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 CALLS = Path("stand-in", "calls.jsonl")
 
 
+def remember(root: Path, call: dict[str, Any]) -> None:
+    """Append a call to a tree's calls.jsonl, for whoever tests a driver."""
+    with (root / CALLS).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(call) + "\n")
+
+
 class ToolError(Exception):
     """The tool ends with exit code 1 and this text."""
 
@@ -56,7 +62,7 @@ class Job:
         )
 
     def remember(self, code: int) -> None:
-        """Append the call to the tree's calls.jsonl, for whoever tests a driver."""
+        """Note the call in the tree."""
         call = {
             "tool": self.tool,
             "arguments": [[flag.name, *words] for flag, words in self.arguments.given],
@@ -64,8 +70,7 @@ class Job:
             "code": code,
             "raws": self.raws,
         }
-        with (self.root / CALLS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(call) + "\n")
+        remember(self.root, call)
 
     def log(self, level: str, text: str) -> None:
         """Print as the converters do: to stderr, with time, line number and level."""

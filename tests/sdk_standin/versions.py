@@ -51,7 +51,8 @@ _SOCS_225 = (*_SOCS_210, "sm8650", "qcs8550", "sm7475", "sm8475")
 VERSIONS = {
     version.name: version
     for version in (
-        # Facts 1.2 (version strings), 1.4 (Python), 2.3 and 6 (chips; those of its release).
+        # Facts 1.2 (version strings), 1.4 (Python), 2.3 and 6. No source says which chips 1.68 and
+        # 2.10 know: these are those that existed.
         Version(name="1.68", number="1.68.0", build="0", minors=(6,),
                 socs=("sm8350", "sm8450", "sm7325")),
         Version(name="2.10", number="2.10.0", build="0", minors=(8,), socs=_SOCS_210),

@@ -17,8 +17,6 @@ TESTS = str(Path(__file__).parents[2])
 if TESTS not in sys.path:
     sys.path.append(TESTS)
 
-pytest.importorskip("onnxruntime_qnn", reason="the toolchain extra is not installed")
-
 SIDE = 16
 RUNS = 3
 
@@ -55,13 +53,15 @@ def call(root: Path, tool: str, *words: str | Path) -> Result:
 @pytest.fixture(scope="session", name="call")
 def call_fixture() -> Call:
     """Return the function that runs a tool of a tree in this process."""
+    pytest.importorskip("onnxruntime_qnn", reason="the toolchain extra is not installed")
     return call
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with tiny.onnx (one output NHWC, one NCHW), raws in both layouts, lists."""
-    import onnx
+    onnx = pytest.importorskip("onnx", reason="the toolchain extra is not installed")
+    pytest.importorskip("onnxruntime_qnn", reason="the toolchain extra is not installed")
     from onnx import TensorProto, helper, numpy_helper
 
     folder = tmp_path_factory.mktemp("tiny")

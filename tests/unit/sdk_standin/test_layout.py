@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -87,6 +88,17 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(path.name for path in (tmp_path / "p").iterdir()) == ["python3.10", "python3.12"]
     told = (tmp_path / "sdk" / "stand-in" / "misbehaves").read_text(encoding="utf-8")
     assert told == "snpe-dlc-quant hang\n"
+
+
+def test_a_refused_command_ends_as_its_kind_does(tmp_path: Path) -> None:
+    root, python = make_tree(VERSIONS["2.25"], tmp_path), make_python(tmp_path / "p", 10)
+    script, executable = (root / "bin" / HOST / n for n in ("qairt-converter", "snpe-dlc-quant"))
+    for words, code in (([python, script, "--nonsense"], 2), ([executable, "--nonsense"], 1)):
+        result = run(root, *words)
+        assert result.returncode == code and result.stderr.startswith("usage: "), result.stderr
+        assert result.stderr.endswith("error: unrecognized arguments: --nonsense\n")
+    calls = (root / "stand-in" / "calls.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["refused"] for line in calls] == [["--nonsense"]] * 2
 
 
 @pytest.mark.parametrize("version", VERSIONS)
