@@ -141,8 +141,9 @@ def find_target(name: str) -> Target:
         return TARGETS[wanted]
     if wanted in LEGACY:
         raise RecipeError(
-            f"{wanted} has a Hexagon v{LEGACY[wanted]}, the HTP begins at v68: convert float.onnx "
-            f"with the Qualcomm SDK (snpe-onnx-to-dlc, then quantize) and run it on its DSP runtime"
+            f"{wanted} has a Hexagon v{LEGACY[wanted]}, the HTP begins at v68: its DLC is for the "
+            f"older DSP runtime, and Qualcomm's SDK makes it: hexdet dlc BUNDLE --toolchain sdk "
+            f"--target {wanted}"
         )
     if wanted in REFUSED:
         raise RecipeError(f"{wanted} cannot be a target: {REFUSED[wanted]}")

@@ -18,7 +18,7 @@ from .discovery import Sdk
 from .interpreter import added_environment, tool_environment
 
 _FLAG = re.compile(r"(?<![\w-])(--?[A-Za-z][\w-]*)")
-HELP_LIMIT_S = 60.0
+HELP_LIMIT_S = 120.0
 SHOWN_LINES = 6
 ATTACHED = ("snpe-dlc-quantize", "snpe-dlc-quant", "snpe-dlc-graph-prepare")
 """The tools that are written --key=value; all others take the value as the next word."""

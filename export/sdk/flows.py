@@ -87,6 +87,13 @@ class Steps:
     box: Toolbox
     notes: list[str]
 
+    def check_options(self) -> None:
+        """Raise RecipeError, before any step, for a key that its tool has no flag for."""
+        tool = QUANTIZER[self.plan.flow]
+        quantizer_options(self.recipe, Chooser(box=self.box, tool=tool))
+        if self.plan.preparation == "context":  # older ones want a library compiled from C++
+            Chooser(box=self.box, tool=CONTEXT).need("prepare", ("--dlc_path", ""))
+
     def convert(self, graph: Path, overrides: Path | None, output: Path) -> DlcFile:
         """Convert an ONNX graph to a float32 DLC, with encodings recorded in it where given."""
         tool = CONVERTER[self.plan.flow]

@@ -20,7 +20,6 @@ from typing import Any
 from ...calibration_data.images import CalibrationImages
 from ...datasets.opening import open_calibration, open_split
 from ...errors import HexdetError
-from ...quantization.encodings import FILE_NAME as ENCODINGS
 from ...recipe import Recipe
 from ...runtime.backend import graph_path
 from ...runtime.contract import FILE_NAME as CONTRACT
@@ -41,6 +40,8 @@ from .staging import staging_folder, write_calibration
 from .targets import find_sdk_target
 
 CALLS, LOG, FAILED = "calls.jsonl", "log.txt", "failed"
+ENCODINGS = "encodings_held.json"
+"""Every encoding that the INT8 DLC holds, whoever chose it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +138,7 @@ def _work(
     ours = recipe.export.sdk.encodings == "ours"
     count = 3 + (plan.preparation != "none")
     with watch.stage("dlc", f"{steps.box.sdk.title} for {plan.target.name}") as step:
+        steps.check_options()
         graph = work / "model.onnx"
         shutil.copyfile(graph_path(bundle, "float"), graph)
         converted = steps.convert(graph, None, work / FLOAT_DLC)
@@ -211,16 +213,23 @@ def _keeping(folder: Path, work: Path, sdk: Sdk, recipe: Recipe) -> Iterator[Too
     except HexdetError as error:
         if not box.calls:
             raise
-        failed = folder / FAILED
+        raise type(error)(f"{error}\n{_keep(box, folder / FAILED)}") from error
+
+
+def _keep(box: Toolbox, failed: Path) -> str:
+    """Move what the tools were given and said into the bundle; return, in words, where it is."""
+    try:
         shutil.rmtree(failed, ignore_errors=True)
         failed.mkdir(parents=True)
-        shutil.copytree(work, failed / "work")
+        shutil.copytree(box.work, failed / "work")
         _write_calls(box, failed)
         # Every path of the command is below the temporary folder, which is gone by then.
-        link = shlex.join(["ln", "-sfn", str(failed.resolve() / "work"), str(work)])
-        again = f"{link} && cd {work} && {box.calls[-1].to_paste()}"
+        link = shlex.join(["ln", "-sfn", str(failed.resolve() / "work"), str(box.work)])
+        again = f"{link} && cd {box.work} && {box.calls[-1].to_paste()}"
         write_text(failed / "again.sh", again + "\n")
-        raise type(error)(f"{error}\nkept in {failed}; to run it again:\n{again}") from error
+    except (OSError, HexdetError) as error:
+        return f"what it was given could not be kept in {failed}: {error}"
+    return f"kept in {failed}; to run it again:\n{again}"
 
 
 def _write_calls(box: Toolbox, folder: Path) -> None:
