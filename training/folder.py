@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -74,6 +75,9 @@ class TrainingFolder:
                     left.unlink(missing_ok=True)
             yield
         finally:
+            # Closing is not enough: forked workers may live on for a moment, and share the lock.
+            with contextlib.suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_UN)
             os.close(handle)
 
     def _lock(self, handle: int) -> None:
