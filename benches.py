@@ -296,3 +296,30 @@ def bench_emulator(
     from .benching_host import bench_emulator as run
 
     run(bundle, target or [], runs, sizes, top, results, as_json)
+
+
+@bench.command("compare", epilog="Example: hexdet bench compare build/heads build/heads/float.onnx")
+def bench_compare(
+    subjects: Annotated[
+        list[str],
+        typer.Argument(metavar="BUNDLE|FILE.onnx|torchvision:NAME...", help="What is compared."),
+    ],
+    recipe: Annotated[
+        str | None, typer.Option(help="Whose test images; else those of the first bundle.")
+    ] = None,
+    images: Annotated[int, typer.Option(min=1, help="Test images.")] = 24,
+    threads: Annotated[int, typer.Option(min=1, help="Of each network.")] = 1,
+    page: Annotated[Path, typer.Option(help="Where the page is written.")] = Path(
+        "build/compare.html"
+    ),
+    results: ResultsFile = RESULTS,
+    as_json: AsJson = False,
+) -> None:
+    """Compare detectors on the same images: accuracy, time, memory, size.
+
+    A bundle runs its INT8 graph; float.onnx in it is the float one. Of an ONNX file without a
+    detector.json beside it only time, memory and size are measured.
+    """
+    from .benching_host import bench_compare as run
+
+    run(subjects, recipe, images, threads, page, results, as_json)

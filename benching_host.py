@@ -182,3 +182,55 @@ def _show_emulation(cost: EmulatorCost, top: int) -> None:
         f"{cost.run_s:.2f} s an image (median of {cost.runs})",
         markup=False,
     )
+
+
+def bench_compare(
+    subjects: Sequence[str],
+    recipe: str | None,
+    images: int,
+    threads: int,
+    page: Path,
+    memory: Path,
+    as_json: bool,
+) -> None:
+    """Run detectors on the same test images, those of a recipe or of the first bundle."""
+    from .benchmarks.compare import compare, results, save_page
+    from .recipe import load_recipe
+
+    if recipe is None:
+        first = next((Path(s) for s in subjects if Path(s).exists()), Path(subjects[0]))
+        settings = Bundle(first if first.is_dir() else first.parent, ()).recipe()
+    else:
+        settings = load_recipe(recipe)
+    dataset = open_split(settings.data, "test")
+    with console.bar("comparing detectors") as step:
+        rows = compare(subjects, dataset, images=images, threads=threads, step=step)
+    written = save_page(rows, dataset.name, page)
+    remember(results(rows), memory)
+    if as_json:
+        content = {"rows": [dataclasses.asdict(row) for row in rows], "page": str(written)}
+        console.print_json(content)
+        return
+    count = max(row.images for row in rows)
+    table = Table(title=escape(f"{dataset.name}, {count} images, in turns"), **console.LEFT)
+    table.add_column("detector", no_wrap=True)
+    for heading in ("AP@0.5", "AP@0.5:0.95", "ms p50", "ms p90", "memory\nMiB", "size\nMiB"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        if row.reason:
+            table.add_row(escape(row.name), "not run")
+            continue
+        table.add_row(
+            escape(row.name),
+            console.share(row.ap50),
+            console.share(row.ap),
+            f"{row.p50_ms:.1f}",
+            f"{row.p90_ms:.1f}",
+            "" if row.memory_bytes is None else f"{row.memory_bytes / 2**20:.1f}",
+            f"{row.size_bytes / 2**20:.2f}",
+        )
+    console.out.print(table)
+    for row in rows:
+        if row.reason:
+            console.out.print(f"{row.name}: {row.reason}", markup=False)
+    console.out.print(f"page: {written}", markup=False)

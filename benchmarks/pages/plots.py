@@ -119,9 +119,9 @@ def line_chart(
 
 
 def scatter(
-    title: str, points: Sequence[tuple[str, float, float]], x_label: str, y_unit: str
+    title: str, points: Sequence[tuple[str, float, float, int]], x_label: str, y_unit: str
 ) -> Drawing:
-    """Return named points (name, x, y), both axes from zero."""
+    """Return named points (name, x, y, place among the colours), both axes from zero."""
     x, x_ticks = _from_zero(max((p[1] for p in points), default=0.0), "", along=True)
     y, y_ticks = _from_zero(max((p[2] for p in points), default=0.0), y_unit)
     return Drawing(
@@ -135,12 +135,12 @@ def scatter(
             Dot(
                 x=round(x.at(a), 2),
                 y=round(y.at(b), 2),
-                colour=n % COLOURS,
+                colour=colour % COLOURS,
                 text=f"{name}: {a:.4g}, {b:.4g}",
                 name=name,
                 left=x.at(a) > 0.6 * WIDTH,
             )
-            for n, (name, a, b) in enumerate(points)
+            for name, a, b, colour in points
         ],
     )
 
@@ -150,8 +150,14 @@ def render(template: str, **values: Any) -> str:
     environment = page_environment(Path(__file__).parent)
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.filters["mib"] = lambda value: f"{value / 2**20:,.2f}"
+    environment.filters["share"] = lambda value: _known(value, ".4f")
+    environment.filters["tenths"] = lambda value: _known(value, ".1f")
     environment.globals.update(width=WIDTH, height=HEIGHT, colours=COLOURS)
     return environment.get_template(template).render(**values)
+
+
+def _known(value: float, form: str) -> str:
+    return "not given" if math.isnan(value) else format(value, form)
 
 
 def _from_zero(most: float, unit: str, *, along: bool = False) -> tuple[Scale, list[Tick]]:
