@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+
+from hexdet.errors import HexdetError
 from sdk_standin.dlc_writing import Record, save_dlc
 from sdk_standin.graphs import (
     ConversionError,
@@ -15,10 +17,10 @@ from sdk_standin.graphs import (
     load_graph,
     shape_of,
     to_float16,
+    turns_input,
+    turns_output,
 )
 from sdk_standin.running import Job, ToolError
-
-from hexdet.errors import HexdetError
 
 SHAPES = ("--input_dim", "--desired_input_shape", "--source_model_input_shape")
 OUTPUTS = ("--out_node", "--out_name", "--out_tensor_node", "--out_tensor_name")
@@ -46,12 +48,17 @@ def run(job: Job) -> None:
         overrides = _overrides(job, model)
         bits = int(given.one("--float_bitwidth") or given.one("--float_bw") or 0)
         bits = bits or (16 if not legacy and given.has("--quantization_overrides") else 32)
+        turned = _turned(job, model)
         record = Record(
-            version=job.version.full, channels_last=legacy, float_bits=bits, overrides=overrides
+            version=job.version.full,
+            turned_inputs=turned[0],
+            turned_outputs=turned[1],
+            float_bits=bits,
+            overrides=overrides,
         )
         if given.has("--dry_run"):
             return
-        graph = channels_last(model) if legacy else model
+        graph = channels_last(model, *turned)
         scratch = target.with_name(f".{target.name}.part")
         save_dlc(
             to_float16(graph) if bits == 16 else graph,
@@ -91,6 +98,28 @@ def _dims(job: Job, source: Path) -> dict[str, list[int]]:
             axis = 0 if sizes[0] > 1 else len(sizes) - 2
             sizes[axis] = 1 if axis == 0 else sizes[axis] // 2
     return dims
+
+
+def _turned(job: Job, model: onnx.ModelProto) -> tuple[list[str], list[str]]:
+    """Return the inputs and outputs that become NHWC: the legacy converter's, or those wanted."""
+    inputs = {value.name: turns_input(value) for value in inputs_of(model)}
+    outputs = {value.name: turns_output(model, value) for value in model.graph.output}
+    sources = dict(job.arguments.words("--input_layout"))
+    sources |= dict(job.arguments.words("--source_model_input_layout"))
+    for name in sources:
+        if name not in inputs:
+            raise ConversionError(f"Input {name} is not an input of the graph")
+    turnable = {name for name, turns in inputs.items() if turns and sources.get(name) != "NHWC"}
+    if job.tool == "snpe-onnx-to-dlc":
+        return sorted(turnable), sorted(name for name, turns in outputs.items() if turns)
+    found: list[list[str]] = []
+    for kind, can in (("input", turnable), ("output", {n for n, t in outputs.items() if t})):
+        wanted = dict(job.arguments.words(f"--desired_{kind}_layout"))
+        for name in wanted:
+            if name not in (inputs if kind == "input" else outputs):
+                raise ConversionError(f"{name} is not an {kind} of the graph")
+        found.append(sorted(name for name in can if wanted.get(name) == "NHWC"))
+    return found[0], found[1]
 
 
 def _outputs(job: Job) -> list[str]:

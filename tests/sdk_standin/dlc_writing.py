@@ -27,12 +27,14 @@ TIME_LIMIT_S = 300.0
 class Record:
     """What a stand-in's DLC says of itself beside the graph.
 
-    version: of the SDK that wrote it. channels_last: of the legacy converter. overrides: encodings
+    version: of the SDK that wrote it. turned_inputs, turned_outputs: NHWC in the DLC, NCHW in the
+    graph. overrides: encodings
     given to the converter, by section and tensor. caches: what graph-prepare put in.
     """
 
     version: str
-    channels_last: bool
+    turned_inputs: list[str]
+    turned_outputs: list[str]
     quantized: bool = False
     float_bits: int = 32
     overrides: dict[str, Any] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -94,27 +94,28 @@ def _set_dims(model: onnx.ModelProto, dims: Mapping[str, Sequence[int]]) -> None
             output.type.tensor_type.ClearField("shape")
 
 
-def channels_last(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the graph as the legacy converter lays it out: NHWC images in, NHWC maps out."""
+def channels_last(
+    model: onnx.ModelProto, inputs: Collection[str], outputs: Collection[str]
+) -> onnx.ModelProto:
+    """Return the graph with these inputs and outputs, NCHW in it, as NHWC."""
     result = onnx.ModelProto()
     result.CopyFrom(model)
-    turned = {value.name for value in inputs_of(model) if turns_input(value)}
-    for name in turned:
-        rename(result, name, f"{name}_nchw")
     for value in result.graph.input:
-        if value.name == f"{value.name.removesuffix('_nchw')}_nchw":
-            original = value.name.removesuffix("_nchw")
-            value.CopyFrom(_turned(value, original))
-            node = helper.make_node("Transpose", [original], [f"{original}_nchw"], perm=TO_NCHW)
-            node.name = f"{original}_nchw"
+        name = value.name
+        if name in inputs:
+            inner = f"{name}_nchw"
+            rename(result, name, inner)
+            value.CopyFrom(_turned(value, name))
+            node = helper.make_node("Transpose", [name], [inner], name=inner, perm=TO_NCHW)
             result.graph.node.insert(0, node)
-    turning = [value.name for value in model.graph.output if turns_output(model, value)]
-    for name in turning:
-        rename(result, name, f"{name}_nchw")
-        output = next(v for v in result.graph.output if v.name == f"{name}_nchw")
-        output.CopyFrom(_turned(output, name))
-        node = helper.make_node("Transpose", [f"{name}_nchw"], [name], name=name, perm=TO_NHWC)
-        result.graph.node.append(node)
+    for value in result.graph.output:
+        name = value.name
+        if name in outputs:
+            inner = f"{name}_nchw"
+            rename(result, name, inner)
+            value.CopyFrom(_turned(value, name))
+            node = helper.make_node("Transpose", [inner], [name], name=name, perm=TO_NHWC)
+            result.graph.node.append(node)
     return result
 
 

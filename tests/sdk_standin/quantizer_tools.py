@@ -7,14 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 
 from hexdet.errors import HexdetError
 from hexdet.export.dlc_file import PerTensorEncoding, read_dlc
 from hexdet.export.dlc_file.encodings import covered_range
 from hexdet.quantization.graph_edits import TO_NCHW
 from sdk_standin.dlc_writing import Record, load_source, save_dlc
-from sdk_standin.graphs import inputs_of, turns_input
 from sdk_standin.input_lists import ListError, read_list, read_raw
 from sdk_standin.quantizing import EncodingError, Quantization, measure, quantize
 from sdk_standin.running import Job, ToolError
@@ -40,7 +38,7 @@ def run(job: Job) -> None:
         if (record.version.split(".")[0] == "1") != job.version.is_1x:
             raise ToolError("[ERROR] DLCs of 1.x and 2.x are incompatible", stdout=True)
         told = _told(job, record)
-        ranges = measure(model, _runs(job, model, source)) if given.has("--input_list") else {}
+        ranges = measure(model, _runs(job, record, source)) if given.has("--input_list") else {}
         graph = quantize(model, ranges, told)
         record.quantized = True
         save_dlc(graph, model, record, scratch, job.version, job.command)
@@ -85,29 +83,26 @@ def _told(job: Job, record: Record) -> Quantization:
         per_channel=given.has("--use_per_channel_quantization") or given.has("--axis_quant"),
         symmetric_weights=symmetric,
         bias_bits=int(given.one("--bias_bitwidth") or given.one("--bitwidth") or 8),
-        channels_last=record.channels_last,
+        turned_inputs=frozenset(record.turned_inputs),
+        turned_outputs=frozenset(record.turned_outputs),
         overrides=record.overrides if applied else {},
     )
 
 
-def _runs(
-    job: Job, model: onnx.ModelProto, source: Path
-) -> Iterator[dict[str, npt.NDArray[np.float32]]]:
+def _runs(job: Job, record: Record, source: Path) -> Iterator[dict[str, npt.NDArray[np.float32]]]:
     """Yield what the list names, in the layout of the float graph."""
     inputs = {tensor.name: tensor.shape for tensor in read_dlc(source).model.inputs}
     for shape in inputs.values():
         if shape[0] != 1:
             raise ListError(f"the batch must be 1, the DLC has {shape[0]}")
     listed = read_list(Path(job.arguments.one("--input_list")), list(inputs))
-    _, record = load_source(source)
-    turned = {v.name for v in inputs_of(model) if record.channels_last and turns_input(v)}
     for run_of in listed.runs:
         feed = {}
         for name, path in run_of.items():
             values = read_raw(path, inputs[name], name)
             job.saw_raw(path, name, values)
             feed[name] = np.ascontiguousarray(
-                values.transpose(TO_NCHW) if name in turned else values
+                values.transpose(TO_NCHW) if name in record.turned_inputs else values
             )
         yield feed
 

@@ -23,7 +23,7 @@ from hexdet.quantization.graph_edits import (
 )
 from hexdet.quantization.qdq import to_qdq
 from hexdet.quantization.ranges.estimators import Range
-from sdk_standin.graphs import inputs_of, rename, shape_of, turns_input, turns_output
+from sdk_standin.graphs import inputs_of, rename, shape_of
 
 Values = Mapping[str, npt.NDArray[np.float32]]
 _TYPES = {
@@ -46,7 +46,8 @@ class Quantization:
     per_channel: bool = False
     symmetric_weights: bool = False
     bias_bits: int = 8
-    channels_last: bool = False
+    turned_inputs: frozenset[str] = frozenset()
+    turned_outputs: frozenset[str] = frozenset()
     overrides: Mapping[str, Mapping[str, list[dict[str, Any]]]] = field(default_factory=dict)
 
 
@@ -92,7 +93,7 @@ def quantize(
     """Return the integer graph with codes at both ends, its tensors named as the float ones."""
     core = onnx.ModelProto()
     core.CopyFrom(model)
-    ends = _cut_ends(core, told.channels_last)
+    ends = _cut_ends(core, told)
     absorb_clips(core)
     ranges = {ends.sources.get(name, name): value for name, value in ranges.items()}
     overrides = _overrides(core, told, ends.sources)
@@ -127,15 +128,14 @@ class _Ends:
         return {public: core for core, (public, _) in self.outputs.items()}
 
 
-def _cut_ends(core: onnx.ModelProto, channels_last: bool) -> _Ends:
+def _cut_ends(core: onnx.ModelProto, told: Quantization) -> _Ends:
     """Take transposes to NHWC off the outputs, in place, and return what the ends must become."""
     graph = core.graph
     producers = {name: node for node in graph.node for name in node.output}
-    inputs = {v.name for v in inputs_of(core) if channels_last and turns_input(v)}
     outputs = {}
     for output in graph.output:
         node, name = producers[output.name], output.name
-        turn = channels_last and turns_output(core, output)
+        turn = name in told.turned_outputs
         permutation = [list(a.ints) for a in node.attribute if a.name == "perm"]
         if node.op_type == "Transpose" and permutation == [TO_NHWC]:
             n, h, w, c = shape_of(output)
@@ -145,7 +145,7 @@ def _cut_ends(core: onnx.ModelProto, channels_last: bool) -> _Ends:
             graph.node.remove(node)
             turn = True
         outputs[output.name] = (name, turn)
-    return _Ends(inputs=inputs, outputs=outputs)
+    return _Ends(inputs=set(told.turned_inputs), outputs=outputs)
 
 
 def _coded(core: onnx.ModelProto) -> list[str]:

@@ -173,13 +173,19 @@ def test_the_qairt_flow_keeps_layouts_and_applies_overrides(
     assert isinstance(encoding, PerAxisEncoding) and set(encoding.scales) == {np.float32(1 / 64)}
 
 
-def test_float16_creeps_in_with_overrides(
+def test_wanted_layouts_and_float16_that_creeps_in_with_overrides(
     call: Call, sdk: Sdk, tiny: Path, encodings: Path, tmp_path: Path
 ) -> None:
     words = ["-i", tiny / "tiny.onnx", "-o", tmp_path / "f.dlc"]
-    words += ["--quantization_overrides", encodings]
-    assert call(sdk("2.25"), "qairt-converter", *words).code == 0
-    assert read_dlc(tmp_path / "f.dlc").model.tensors["image"].dtype == "Float_16"
+    words += ["--quantization_overrides", encodings, "--desired_input_layout", "image", "NHWC"]
+    words += ["--desired_output_layout", "boxes", "NHWC", "--source_model_input_layout"]
+    assert call(sdk("2.48"), "qairt-converter", *words, "image", "NCHW").code == 0
+    tensors = read_dlc(tmp_path / "f.dlc").model.tensors
+    assert tensors["image"].shape == (1, 16, 16, 3) and tensors["boxes"].shape == (1, 16, 16, 2)
+    assert tensors["image"].dtype == "Float_16"
+    words[-4:] = ["--desired_output_layout", "bones", "NHWC"]
+    result = call(sdk("2.48"), "qairt-converter", *words)
+    assert result.code == 1 and "bones is not an output of the graph" in result.err
 
 
 @pytest.mark.parametrize(
