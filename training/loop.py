@@ -49,9 +49,10 @@ def train(
     files = TrainingFolder(path=folder)
     with contextlib.ExitStack() as stack:
         processes = stack.enter_context(joined())
+        # First: a recipe or data that cannot be trained with leaves no folder behind.
+        training = _Training(recipe, files, processes, on_step, on_epoch)
         if processes.first:
             stack.enter_context(files.held(resume=resume))
-        training = _Training(recipe, files, processes, on_step, on_epoch)
         if resume:
             training.resume()
         if processes.first:
