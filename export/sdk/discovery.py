@@ -23,6 +23,7 @@ TOOLS = (
     "snpe-dlc-quant",
     "snpe-dlc-graph-prepare",
     "snpe-dlc-info",
+    "qairt-dlc-info",
     "qairt-converter",
     "qairt-quantizer",
     "qnn-context-binary-generator",

@@ -10,9 +10,10 @@ from typing import Any, Literal
 from ...errors import RecipeError, ToolError
 from ...recipe import Recipe
 from ...runtime.contract import DetectorContract
-from ..dlc_file import DlcFile
+from ..dlc_file import DlcFile, tabulate
 from .calls import Call, Toolbox
 from .discovery import HOST, Sdk
+from .dlc_info_text import read_dlc_info
 from .judging import blamed_node, check_cache, disagreement, explain, judge
 from .options import Chooser, quantizer_options
 from .targets import SdkTarget
@@ -23,6 +24,7 @@ Preparation = Literal["cache", "context", "none"]
 CONVERTER = {"snpe 1": "snpe-onnx-to-dlc", "snpe 2": "snpe-onnx-to-dlc", "qairt": "qairt-converter"}
 QUANTIZER = {"snpe 1": "snpe-dlc-quantize", "snpe 2": "snpe-dlc-quant", "qairt": "qairt-quantizer"}
 PREPARER = "snpe-dlc-graph-prepare"
+INFO = ("qairt-dlc-info", "snpe-dlc-info")
 CONTEXT, CONTEXT_READER = "qnn-context-binary-generator", "qnn-context-binary-utility"
 IMAGE = "image"
 
@@ -180,6 +182,33 @@ class Steps:
             )
         self._note(call)
         self._check_arch(output)
+
+    def describe(self, path: Path, dlc: DlcFile) -> dict[str, Any]:
+        """Return what the SDK's own dlc-info counts in a DLC; nothing where it cannot be asked.
+
+        A count that is not our reader's becomes a note: one of the two misreads the file.
+        """
+        tool = next((name for name in INFO if self.box.has(name)), None)
+        if tool is None:
+            return {}
+        try:
+            call = self.box.run(tool, self.box.write(tool, "--input_dlc", str(path)))
+            info = read_dlc_info(call.log)
+        except ToolError as error:
+            self.notes.append(f"{error}; the DLC itself was read by our own reader")
+            return {}
+        ours = tabulate(dlc).total_parameters
+        if info.total_parameters not in (None, ours):
+            self.notes.append(
+                f"{tool} counts {info.total_parameters:,} parameters, our reader {ours:,}"
+            )
+        return {
+            "tool": tool,
+            "operations": len(info.ops),
+            "total_parameters": info.total_parameters,
+            "total_macs": info.total_macs,
+            "memory_mib": info.memory_mib,
+        }
 
     def _context_config(self, graph: str) -> Path:
         """Write the two files that say for which chip; any flag of the tool's own is ignored."""

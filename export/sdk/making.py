@@ -162,6 +162,7 @@ def _work(
             quantized = steps.prepare(work / INT8_DLC, quantized, final)
         elif plan.preparation == "context":
             steps.compile(final, quantized, binary)
+        described = steps.describe(final, quantized)
         step(count, count)
     about = {
         "sdk": steps.box.sdk.title,
@@ -173,6 +174,7 @@ def _work(
         "encodings": recipe.export.sdk.encodings,
         "held": as_note(held),
         "held_summary": held.summary(),
+        "dlc_info": described,
         "input": list(quantized.model.inputs[0].shape),
         "notes": steps.notes,
         "files": {"graph": "float.onnx" if not ours else "on the grid of our codes"},
