@@ -100,6 +100,9 @@ def quantize(
     missing = [n for n in _coded(core) if n not in ranges and "scale" not in overrides[n][0]]
     if missing:
         raise EncodingError(f"no encoding and no range for {missing[0]}")
+    kinds = {overrides[name][0]["quant_type"] for name in _coded(core)}
+    if len({np.dtype(_CODES[kind]).itemsize for kind in kinds}) > 1:
+        raise EncodingError("the stand-in takes no activations of mixed widths")
     floats = [*_floats(core), *(value.name for value in inputs_of(core))]
     known = {n: ranges.get(n, Range(low=0.0, high=1.0)) for n in floats}
     quantized = to_qdq(

@@ -319,6 +319,20 @@ def test_only_batch_one_is_quantized(call: Call, sdk: Sdk, tiny: Path, tmp_path:
     assert result.code == 1 and "the batch must be 1, the DLC has 2" in result.out
 
 
+def test_mixed_widths_are_refused_by_name(
+    call: Call, sdk: Sdk, tiny: Path, encodings: Path, tmp_path: Path
+) -> None:
+    content = json.loads(encodings.read_text(encoding="utf-8"))
+    content["activation_encodings"]["r1"][0]["bitwidth"] = 16
+    (tmp_path / "wide.json").write_text(json.dumps(content))
+    words = ["-i", tiny / "tiny.onnx", "-o", tmp_path / "f.dlc"]
+    words += ["--quantization_overrides", tmp_path / "wide.json"]
+    assert call(sdk("2.25"), "snpe-onnx-to-dlc", *words).code == 0
+    words = [f"--input_dlc={tmp_path / 'f.dlc'}", "--float_fallback", "--override_params"]
+    result = call(sdk("2.25"), "snpe-dlc-quant", *words)
+    assert result.code == 1 and "mixed widths" in result.out
+
+
 def test_legacy_overrides_need_their_flag(
     call: Call, sdk: Sdk, tiny: Path, encodings: Path, tmp_path: Path
 ) -> None:
