@@ -87,10 +87,14 @@ def _last(values: dict[str, str], key: str) -> str:
 
 
 def _command(values: dict[str, str]) -> str:
-    """Return the last tool of the history and its arguments, as `tool key=value ...`."""
-    tool = _last(values, "tool")
-    arguments: dict[str, str] = {}
+    """Return the last tool of the history and that step's arguments, as `tool key=value ...`."""
+    tool, step = "", _HISTORY + _GENERATIONS
     for name, value in values.items():
-        if name.startswith(_HISTORY + _GENERATIONS) and ".args." in name:
-            arguments[name.partition(".args.")[2]] = value
-    return " ".join([tool, *(f"{key}={value}" for key, value in arguments.items())]).strip()
+        if name.startswith(_HISTORY + _GENERATIONS) and name.endswith(".tool"):
+            tool, step = value, name.removesuffix("tool")
+    arguments = [
+        f"{name.partition('.args.')[2]}={value}"
+        for name, value in values.items()
+        if name.startswith(step) and ".args." in name
+    ]
+    return " ".join([tool, *arguments]).strip()

@@ -177,6 +177,16 @@ def test_json_metadata_are_flattened(build, save):
     assert (dlc.converter_version, dlc.converter_command) == ("3", "t a=1 b.0=2")
 
 
+def test_the_command_is_the_last_steps_with_its_own_arguments(build, save):
+    """A quantizer's command carried the arguments of the converter before it."""
+    entries = build.v4()
+    del entries["dlc.metadata"]
+    steps = [{"tool": "convert", "args": {"x": 1}}, {"tool": "quantize", "args": {"y": 2}}]
+    history = {"dlcGenerationInfo": [{"converterCommand": step} for step in steps]}
+    entries["dlc.metadata.history.2.3.0"] = json.dumps(history).encode()
+    assert read_dlc(save(entries)).converter_command == "quantize y=2"
+
+
 def test_values_that_do_not_fit_their_shape_are_refused_when_asked_for(build, save):
     entries = build.v4()
     entries["model.params"] = entries["model.params"].replace(b"\6\0\0\0\0\0\0\0", b"\5" + bytes(7))
