@@ -337,6 +337,9 @@ def evaluate(
         str | None, typer.Option("--target", help="On the emulated Hexagon of this chip.")
     ] = None,
     workers: Workers = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="On a Dask cluster, e.g. tcp://host:8786.")
+    ] = None,
     metric: Annotated[
         list[MetricChoice] | None, typer.Option(help="Repeatable; else all of them.")
     ] = None,
@@ -365,6 +368,7 @@ def evaluate(
         limit=limit,
         target=target,
         workers=workers,
+        scheduler=scheduler,
         metrics=[choice.value for choice in metric or ()],
         operating_point=operating_point,
         fppi=fppi,
@@ -462,6 +466,22 @@ def detect(
     code = run(bundle, source, wishes)
     if code != 0:
         raise typer.Exit(code)
+
+
+@app.command(epilog="Example: hexdet networks bccd bccd_tiny")
+def networks(
+    recipes: Annotated[
+        list[str] | None, typer.Argument(metavar="[RECIPE]...", help="Default: every shipped one.")
+    ] = None,
+    as_json: AsJson = False,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print Markdown, with the sources.")
+    ] = False,
+) -> None:
+    """Count the network of each recipe: anchors, parameters, MACs, beside the published ones."""
+    from . import networks_verb
+
+    networks_verb.networks(recipes or [], as_json, as_markdown)
 
 
 def _recipe(name: str, overrides: list[str] | None) -> Recipe:

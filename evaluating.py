@@ -40,9 +40,9 @@ class Wishes:
     """What is asked of `evaluate`.
 
     target: chip whose Hexagon is emulated, the recipe's where None. workers: emulators at once, one
-    a core where None. metrics: all where empty. operating_point: score threshold; fppi: false
-    positives per image; where both are None the detector's own thresholds count. plots: folder for
-    the drawings, none where None.
+    a core where None. scheduler: address of a Dask cluster that works instead. metrics: all where
+    empty. operating_point: score threshold; fppi: false positives per image; where both are None
+    the detector's own thresholds count. plots: folder for the drawings, none where None.
     """
 
     backend: BackendName
@@ -51,6 +51,7 @@ class Wishes:
     limit: int | None
     target: str | None
     workers: int | None
+    scheduler: str | None
     metrics: Sequence[Metric]
     operating_point: float | None
     fppi: float | None
@@ -77,6 +78,7 @@ def evaluate(folder: Path, wishes: Wishes) -> None:
         arch=find_target(wishes.target).arch if wishes.target else recipe.export.target_arch,
         limit=wishes.limit,
         workers=wishes.workers,
+        scheduler=wishes.scheduler,
         verb="evaluating",
     )
     metrics = wishes.metrics or METRICS
@@ -113,20 +115,30 @@ def score(
     arch: int,
     limit: int | None,
     workers: int | None = None,
+    scheduler: str | None = None,
     verb: str = "scoring",
 ) -> Evaluation:
     """Return what one graph of a bundle finds on the first `limit` images, and its score.
 
     workers: emulators at once, one a core where None; onnxruntime's CPU provider has its threads.
+    scheduler: address of a Dask cluster whose workers see the same paths; None is this machine.
     """
     images = len(dataset) if limit is None else min(limit, len(dataset))
     count = worker_count(workers, images) if backend == "htp" else 1
+    where = folder.resolve()  # a worker of a cluster starts in another folder
 
     def open_one() -> Detector:
-        return Detector.load(folder, backend=backend, precision=precision, arch=arch)
+        return Detector.load(where, backend=backend, precision=precision, arch=arch)
+
+    def open_pool() -> DetectorPool:
+        if scheduler is None:
+            return DetectorPool(open_one, count)
+        from .evaluation.cluster import ClusterPool
+
+        return ClusterPool(open_one, scheduler)
 
     with (
-        DetectorPool(open_one, count) as pool,
+        open_pool() as pool,
         console.bar(f"{verb} {pool.detectors[0].backend.name}") as step,
     ):
         return run(pool, dataset, score=recipe.evaluation.score, limit=limit, progress=step)
