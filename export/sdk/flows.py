@@ -48,10 +48,25 @@ def choose_plan(sdk: Sdk, recipe: Recipe, target: SdkTarget) -> Plan:
         flow = "snpe 1" if sdk.number[0] == 1 else "snpe 2"
         if wanted == "auto" and not _has(sdk, flow) and _has(sdk, "qairt"):
             flow = "qairt"
+    _check_widths(recipe, target)
     for tool in (CONVERTER[flow], QUANTIZER[flow]):
         if tool not in sdk.tools:
             raise RecipeError(f"export.sdk.flow: {wanted}: {sdk.title} has no {tool}")
     return Plan(flow=flow, target=target, preparation=_preparation(sdk, recipe, flow, target))
+
+
+def _check_widths(recipe: Recipe, target: SdkTarget) -> None:
+    """Raise RecipeError where 16-bit activations are wanted of a DSP not known to have them."""
+    section = recipe.quantization
+    if recipe.export.sdk.encodings == "ours":
+        key, wide = "quantization", section.activation_bits == 16 or bool(section.wide)
+    else:
+        key, wide = "export.sdk", recipe.export.sdk.activation_bits == 16
+    if wide and not target.has_htp:
+        raise RecipeError(
+            f"{key}.activation_bits: {target.name} (Hexagon v{target.arch}) is not known to have "
+            f"16-bit activations: choose another chip or 8 bits"
+        )
 
 
 def _has(sdk: Sdk, flow: Flow) -> bool:

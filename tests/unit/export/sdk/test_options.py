@@ -142,3 +142,13 @@ def test_nothing_is_prepared_for_a_chip_without_htp() -> None:
         choose_plan(sdk_with(*BOTH), recipe_with(prepare="cache"), find_sdk_target("SM8250"))
     with pytest.raises(RecipeError, match="unknown target"):
         find_sdk_target("SM0000")
+
+
+def test_16_bits_are_refused_for_a_dsp_not_known_to_have_them() -> None:
+    theirs = recipe_with(encodings="theirs", activation_bits=16)
+    with pytest.raises(RecipeError, match=r"export\.sdk\.activation_bits: SM8250 \(Hexagon v66\)"):
+        choose_plan(sdk_with(*BOTH), theirs, find_sdk_target("SM8250"))
+    assert choose_plan(sdk_with(*BOTH), theirs, find_sdk_target("SM8350")).flow == "qairt"
+    ours = parse_recipe({"name": "r", "quantization": {"wide": ["a"]}}, "here")
+    with pytest.raises(RecipeError, match=r"quantization\.activation_bits: SM8250"):
+        choose_plan(sdk_with(*BOTH), ours, find_sdk_target("SM8250"))
