@@ -27,15 +27,9 @@ PEAKS = (
         target="SC8380XP",
         tops=45,
         gb_s=136,
-        source="Snapdragon X Elite: mspoweruser.com/qualcomm-snapdragon-x-elite-soc-windows-pcs",
-    ),
-    Peak(
-        target="SC8480XP",
-        tops=80,
-        gb_s=152,
-        source="Snapdragon X2 Elite, 128-bit memory: TOPS from notebookcheck.net (Hexagon NPU 6 in "
-        "the Snapdragon X2 Elite Extreme), GB/s from "
-        "open-source-ai.tech/hardware/qualcomm-snapdragon-x2-elite",
+        source="Snapdragon X Elite at its launch, October 2023: NPU 45 TOPS "
+        "(androidauthority.com, snapdragon-x-elite-announced), LPDDR5x 136 GB/s "
+        "(bandwidthblog.co.za, qualcomm-snapdragon-x-elite)",
     ),
 )
 
