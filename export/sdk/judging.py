@@ -19,6 +19,7 @@ _NO_CACHE = re.compile(r"\[ERROR\].*(graph cache|[Pp]repare|HTP)")
 _UNKNOWN_CHIP = re.compile(
     r"\bSOC\b[^\n]*not (supported|known|valid)|(unknown|invalid) soc\b", re.I
 )
+_OF_AN_OPERATOR = re.compile(r"\b(op|ops|operator|operation|node|layer|translation)\b", re.I)
 _OLD_PYTHON = re.compile(r"ImportError|cannot import name|undefined symbol|ModuleNotFoundError")
 
 
@@ -112,13 +113,20 @@ def blamed_node(call: Call, graph: Path) -> str:
     """Return which node a converter's error names, by name, tensor or type; else nothing."""
     text = " ".join(call.error_lines) or call.last_lines
     nodes: Sequence[onnx.NodeProto] = onnx.load(graph, load_external_data=False).graph.node
+    if not _OF_AN_OPERATOR.search(text):
+        return ""
     for node in nodes:
-        if any(name and name in text for name in (node.name, *node.output)):
+        if any(_names(name, text) for name in (node.name, *node.output)):
             return _node(node)
     for node in nodes:
         if re.search(rf"\b(onnx_)?{re.escape(node.op_type)}\b", text, re.I):
             return _node(node)
     return ""
+
+
+def _names(name: str, text: str) -> bool:
+    """Tell whether a text has a name as a whole, and not within a longer one."""
+    return bool(name) and re.search(rf"(?<![\w/]){re.escape(name)}(?![\w/])", text) is not None
 
 
 def _node(node: onnx.NodeProto) -> str:
