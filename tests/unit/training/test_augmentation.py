@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -284,3 +285,30 @@ def test_the_same_generator_gives_the_same_picture_and_another_another() -> None
     # What was given is not written to.
     np.testing.assert_array_equal(image, kept[0])
     np.testing.assert_array_equal(before.boxes, kept[1])
+
+
+def test_tables_change_colours_as_arithmetic_does() -> None:
+    """Hue turns by whole steps of 2 degrees, saturation is multiplied, of every pixel alike."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (50, 70, 3)).astype(np.uint8)
+    turned = 0
+    for seed in range(30):
+        found, _ = augment(
+            image, Annotation.empty(), stretched(70, 50), only(photometric=1.0),
+            np.random.default_rng(seed),
+        )  # fmt: skip
+        draw = np.random.default_rng(seed)
+        draw.random(5)  # crop, expand, both flips, photometric
+        gain = draw.uniform(0.6, 1.4) if draw.random() < 0.5 else 1.0
+        offset = draw.uniform(-32, 32) if draw.random() < 0.5 else 0.0
+        lit = np.clip(np.rint(image * gain + max(offset, 0.0)), 0, 255) + min(offset, 0.0)
+        expected = np.clip(np.rint(lit), 0, 255).astype(np.uint8)
+        if draw.random() < 0.5:
+            turned += 1
+            hsv = cv2.cvtColor(expected, cv2.COLOR_BGR2HSV).astype(float)
+            hsv[..., 0] = (hsv[..., 0] + draw.integers(-9, 10)) % 180
+            hsv[..., 1] = np.clip(np.rint(hsv[..., 1] * draw.uniform(0.6, 1.4)), 0, 255)
+            expected = cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2BGR)
+        # A half may round either way, here and again on the way from hue to colour.
+        assert np.abs(found.astype(int) - expected).mean() < 0.5
+    assert 5 < turned < 25
