@@ -34,7 +34,7 @@ fuzz: $(VENV)/ready-dev ## COUNT mutated DLCs into the DLC reader
 
 # mypy wants the package by its name, and a checkout's folder may be called anything.
 STAGES  := runtime datasets evaluation calibration_data training quantization export benchmarks
-DOOR    := __main__ anchoring benches benching benching_host benching_results console data_verbs detecting dlc_verb errors evaluating importing inspecting left_out options quantizing recipe recipe_anchors recipe_data recipe_export recipe_section recipe_training tables training_verb verbs
+DOOR    := __main__ anchoring benches benching benching_host benching_results console data_verbs detecting dlc_verb errors evaluating importing inspecting left_out networks_verb options quantizing recipe recipe_anchors recipe_data recipe_export recipe_section recipe_training tables training_verb verbs
 lint: $(VENV)/ready-dev ## ruff, its formatter, mypy strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -153,7 +153,9 @@ def parse_recipe(content: dict[str, Any], source: str) -> Recipe:
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
-        raise RecipeError(f"{source}: " + "; ".join(_say(e) for e in error.errors())) from error
+        # A default that hangs on a value which is itself at fault is not worth a word.
+        faults = [e for e in error.errors() if e["type"] != "default_factory_not_called"]
+        raise RecipeError(f"{source}: " + "; ".join(_say(e) for e in faults)) from error
 
 
 def apply_override(content: dict[str, Any], override: str) -> None:

@@ -36,7 +36,7 @@ ALLOWED = {
 DOOR = {
     "__main__", "anchoring", "benches", "benching", "benching_host", "benching_results", "console",
     "data_verbs", "detecting", "dlc_verb", "evaluating", "importing", "inspecting", "left_out",
-    "options", "quantizing", "tables", "training_verb", "verbs",
+    "networks_verb", "options", "quantizing", "tables", "training_verb", "verbs",
 }  # fmt: skip
 FORBIDDEN_ON_DEVICE = ("torch", "onnx", "yaml", "pydantic", "onnxsim", "safetensors", "pycocotools")
 

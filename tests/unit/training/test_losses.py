@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from torch.nn import functional
 from hexdet.recipe import parse_recipe
 from hexdet.runtime.anchors import all_anchors
 from hexdet.training.contract import contract_of
-from hexdet.training.losses import box_loss, flatten, focal_loss
+from hexdet.training.losses import box_loss, flatten, focal_loss, hard_negative_loss
+from hexdet.training.objective import Objective
 
 
 def some_scores(count: int, classes: int = 3, seed: int = 0) -> torch.Tensor:
@@ -155,3 +157,88 @@ def test_flatten_follows_the_order_of_the_anchors(channels: int) -> None:
             level = contract.levels[k]
             assert (cx, cy) == ((column + 0.5) * level.stride, (row + 0.5) * level.stride)
             assert level.anchors[anchor] == (width, height)
+
+
+@pytest.mark.parametrize(
+    "shape", [(0, 4), (2, 0), (2, 4)], ids=["no image", "no anchor", "ignored"]
+)
+def test_mining_where_nothing_takes_part(shape: tuple[int, int]) -> None:
+    scores = torch.randn(*shape, 3, requires_grad=True)
+    loss = hard_negative_loss(scores, torch.full(shape, -1), ratio=3.0)
+    loss.backward()
+    assert loss.item() == 0.0
+    assert scores.grad is not None and not scores.grad.any()
+
+
+def test_mining_takes_three_of_each_images_hardest_negatives() -> None:
+    """SSD, section 2.2: the negatives of the highest loss, at most 3 to 1, image by image."""
+    # The raw score of class 1; the background's is 0: the higher, the harder a negative.
+    raw = torch.tensor(
+        [
+            [5.0, -2.0, 1.0, 0.0, 3.0, -1.0],  # one positive: keeps 3 of its 4 negatives
+            [9.0, 8.0, 7.0, 6.0, 5.0, 4.0],  # no positive: keeps none, hard as they are
+            [1.0, 1.0, 2.0, -3.0, 0.5, 0.0],  # two positives: 6 wanted, it has 3
+        ]
+    )
+    labels = torch.tensor([[0, 1, 0, 0, -1, 0], [0, 0, 0, 0, 0, 0], [1, 1, 0, -1, 0, 0]])
+    scores = torch.stack([torch.zeros_like(raw), raw], dim=2).requires_grad_()
+    loss = hard_negative_loss(scores, labels, ratio=3.0)
+    loss.backward()
+    assert scores.grad is not None
+    learns = scores.grad.any(dim=2)
+    assert learns.tolist() == [
+        [True, True, True, True, False, False],
+        [False] * 6,
+        [True, True, True, False, True, True],
+    ]
+    taken = [(raw[i, j].item(), labels[i, j].item()) for i, j in learns.nonzero().tolist()]
+    by_hand = sum(math.log1p(math.exp(-s if label else s)) for s, label in taken)
+    assert loss.item() == pytest.approx(by_hand, rel=1e-5)
+
+
+@pytest.mark.parametrize(("ratio", "negatives"), [(0.4, 1), (1.0, 2), (3.0, 6), (100.0, 48)])
+def test_the_ratio_bounds_the_negatives(ratio: float, negatives: int) -> None:
+    scores = some_scores(50).detach()[None].requires_grad_()
+    labels = torch.zeros(1, 50, dtype=torch.int64)
+    labels[0, :2] = 2
+    hard_negative_loss(scores, labels, ratio=ratio).backward()
+    assert scores.grad is not None
+    assert int(scores.grad[0, 2:].any(dim=1).sum()) == negatives
+
+
+def test_equal_negatives_are_still_only_so_many() -> None:
+    """Of a fresh network all are alike: a threshold on the loss would take all of them."""
+    scores = torch.zeros(2, 30, 2, requires_grad=True)
+    labels = torch.zeros(2, 30, dtype=torch.int64)
+    labels[:, 5] = 1
+    loss = hard_negative_loss(scores, labels, ratio=3.0)
+    assert loss.item() == pytest.approx(2 * (1 + 3) * math.log(2), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ("focal", lambda s, y: focal_loss(s[0], y[0], gamma=2.0, alpha=0.25)),
+        ("hard_negative", lambda s, y: hard_negative_loss(s, y, ratio=2.0)),
+    ],
+)
+def test_the_recipe_chooses_the_loss_of_the_scores(loss: str, expected: Any) -> None:
+    recipe = parse_recipe(
+        {
+            "name": "t",
+            "network": {"width": 64, "height": 64},
+            "training": {"loss": loss, "negative_ratio": 2.0},
+        },
+        "test",
+    )
+    contract = contract_of(recipe)
+    outputs = [
+        [torch.randn(1, len(v.anchors) * values, v.rows, v.columns) for v in contract.levels]
+        for values in (contract.scores_per_anchor, 4)
+    ]
+    labels = torch.zeros(1, contract.anchor_count, dtype=torch.int64)
+    labels[0, ::40] = 1
+    targets = torch.zeros(1, contract.anchor_count, 4)
+    found = Objective(contract, recipe.training)((outputs[0], outputs[1]), labels, targets)
+    scores = flatten(outputs[0], contract.scores_per_anchor)
+    torch.testing.assert_close(found.score, expected(scores, labels) / (labels > 0).sum())
