@@ -82,7 +82,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def draw(rng: np.random.Generator) -> tuple[np.ndarray, list[tuple[str, int, int, int, int]]]:
-    """Return a picture, BGR uint8, and its objects (class, x1, y1, x2, y2): large, middle, small."""
+    """Return a picture, BGR uint8, and its objects (class, x1, y1, x2, y2) of four sizes."""
     image = rng.integers(30, 90, (SIDE, SIDE, 3), np.uint8)
     objects = []
     for side, left, top in ((78, 4, 4), (36, 86, 6), (24, 8, 94), (28, 88, 88)):
@@ -132,9 +132,7 @@ def recipe_of(name: str, pictures: Path) -> Recipe:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_it_learns_by_heart_and_keeps_it_in_int8(
-    name: str, pictures: Path, tmp_path: Path
-) -> None:
+def test_it_learns_by_heart_and_keeps_it_in_int8(name: str, pictures: Path, tmp_path: Path) -> None:
     recipe = recipe_of(name, pictures)
     trained = train(recipe, tmp_path / "training")
     bundle = tmp_path / name

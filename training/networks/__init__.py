@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 from ...errors import RecipeError
 from ...recipe_training import NetworkSection
@@ -62,17 +62,17 @@ def variant_of(section: NetworkSection) -> Variant:
     Raises RecipeError for an unknown network, or one that is not built in the variant asked for.
     """
     network = network_class(section.name)
-    asked = {
-        "width": section.width_multiplier,
-        "depth": section.depth_multiplier,
-        "relu": section.relu,
-    }
-    variant = replace(network.own, **{k: v for k, v in asked.items() if v is not None})
+    own = network.own
+    variant = Variant(
+        width=own.width if section.width_multiplier is None else section.width_multiplier,
+        depth=own.depth if section.depth_multiplier is None else section.depth_multiplier,
+        relu=section.relu or own.relu,
+    )
     for field, value in asdict(variant).items():
-        own = getattr(network.own, field)
-        if value != own and field not in network.adjustable:
+        fixed = getattr(own, field)
+        if value != fixed and field not in network.adjustable:
             key = field if field == "relu" else f"{field}_multiplier"
-            raise RecipeError(f"network.{key}: {section.name} is built with {own} only")
+            raise RecipeError(f"network.{key}: {section.name} is built with {fixed} only")
     return variant
 
 

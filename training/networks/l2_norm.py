@@ -26,9 +26,10 @@ class L2Norm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the normalised map, [n, channels, h, w]."""
-        unit: Tensor = (
-            _LpNormalization.apply(x) if torch.onnx.is_in_onnx_export() else _unit_vectors(x)
-        )
+        if torch.onnx.is_in_onnx_export():
+            unit: Tensor = _LpNormalization.apply(x)  # type: ignore[no-untyped-call]
+        else:
+            unit = _unit_vectors(x)
         return unit if self.scale is None else unit * self.scale[None, :, None, None]
 
     def fold_into(self, readers: Sequence[nn.Module]) -> None:

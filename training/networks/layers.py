@@ -89,7 +89,7 @@ class TappedSequence(nn.Sequential):
         super().__init__(OrderedDict(needed))
         self.taps = taps
 
-    def forward(self, x: Tensor) -> list[Tensor]:  # type: ignore[override]
+    def forward(self, x: Tensor) -> list[Tensor]:
         """Return the outputs of the layers named in `taps`, in the order of the layers."""
         maps = []
         for name, layer in self.named_children():

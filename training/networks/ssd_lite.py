@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from .layers import ConvBlock, InvertedResidual, scaled
@@ -62,7 +64,7 @@ class Mb2SsdLiteF38(SSD):
     With 2 score channels and 2 anchors a cell it has 2,750,864 parameters once folded.
     """
 
-    strides = (8, 16, 32, 64)
+    strides: ClassVar[tuple[int, ...]] = (8, 16, 32, 64)
     fewest_levels = 3
     adjustable = ("width", "depth", "relu")
 
