@@ -65,7 +65,7 @@ def train(
     """
     from .training_verb import train as run
 
-    run(_recipe(recipe, overrides), build, resume=resume)
+    run(recipe, overrides or (), build, resume=resume)
 
 
 @app.command(

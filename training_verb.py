@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from . import console
 from .errors import HexdetError, TrainingError
 from .left_out import show_left_out
-from .recipe import Recipe
+from .recipe import Recipe, load_recipe
 from .training.folder import TrainingFolder
 from .training.loop import train as run
 from .training.processes import ProcessError, started_rank
@@ -19,32 +20,38 @@ INTERRUPTED = 130
 """What a shell calls a process that Ctrl-C ended."""
 
 
-def train(recipe: Recipe, build: Path, *, resume: bool) -> None:
+def train(name: str, overrides: Sequence[str], build: Path, *, resume: bool) -> None:
     """Train a recipe; of several processes the first alone shows anything."""
-    folder = build / recipe.name / "training"
     rank = started_rank()
+    if rank == 0:
+        _show(load_recipe(name, overrides), build, resume=resume)
+        return
     try:
-        if rank == 0:
-            _show(recipe, folder, resume=resume)
-        else:
-            _join(recipe, folder, resume=resume, rank=rank)
+        recipe = load_recipe(name, overrides)
+        run(recipe, _folder(recipe, build), resume=resume)
+    except ProcessError as error:
+        raise TrainingError(f"process {rank}: {error}") from error
+    except HexdetError as error:  # every process meets it, and the first one says it
+        raise typer.Exit(error.exit_code) from error
     except KeyboardInterrupt:
-        if rank == 0:
-            console.say(f"interrupted: {TrainingFolder(path=folder).kept}")
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _join(recipe: Recipe, folder: Path, *, resume: bool, rank: int) -> None:
-    """Take part in a training; what every process meets, the first one says."""
+def _folder(recipe: Recipe, build: Path) -> Path:
+    return build / recipe.name / "training"
+
+
+def _show(recipe: Recipe, build: Path, *, resume: bool) -> None:
+    folder = _folder(recipe, build)
     try:
-        run(recipe, folder, resume=resume)
-    except ProcessError as error:
-        raise TrainingError(f"process {rank}: {error}") from error
-    except HexdetError as error:
-        raise typer.Exit(error.exit_code) from error
+        result = _run(recipe, folder, resume=resume)
+    except KeyboardInterrupt:
+        console.say(f"interrupted: {TrainingFolder(path=folder).kept}")
+        raise typer.Exit(INTERRUPTED) from None
+    console.out.print(conclude(result), markup=False)
 
 
-def _show(recipe: Recipe, folder: Path, *, resume: bool) -> None:
+def _run(recipe: Recipe, folder: Path, *, resume: bool) -> TrainingResult:
     known: set[str] = set()
     show_left_out(recipe)
     console.say(f"curves: tensorboard --logdir {TrainingFolder(path=folder).curves}")
@@ -60,8 +67,7 @@ def _show(recipe: Recipe, folder: Path, *, resume: bool) -> None:
                 known.add(reason)
             console.say(describe(report))
 
-        result = run(recipe, folder, resume=resume, on_step=on_step, on_epoch=on_epoch)
-    console.out.print(conclude(result), markup=False)
+        return run(recipe, folder, resume=resume, on_step=on_step, on_epoch=on_epoch)
 
 
 def describe(report: EpochReport) -> str:

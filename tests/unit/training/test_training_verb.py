@@ -62,9 +62,8 @@ def ending(error: BaseException) -> Callable[..., TrainingResult]:
 
 
 def test_ctrl_c_says_how_to_go_on(
-    tiny_recipe: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(training_verb, "run", ending(KeyboardInterrupt()))
     folder = tmp_path / "heads" / "training"
     for there, expected in ((False, "there is no good checkpoint yet"), (True, "--resume")):
@@ -72,7 +71,7 @@ def test_ctrl_c_says_how_to_go_on(
             folder.mkdir(parents=True)
             (folder / "state.safetensors").touch()
         with pytest.raises(typer.Exit) as caught:
-            training_verb.train(tiny_recipe(), tmp_path, resume=False)
+            training_verb.train("heads", [], tmp_path, resume=False)
         assert caught.value.exit_code == 130
         said = capsys.readouterr().err
         assert "interrupted: " in said and expected in said
@@ -91,7 +90,6 @@ def test_ctrl_c_says_how_to_go_on(
     ids=["met by all", "met alone", "interrupted"],
 )
 def test_a_process_that_is_not_the_first_says_only_what_it_meets_alone(
-    tiny_recipe: Callable[..., Recipe],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -102,7 +100,9 @@ def test_a_process_that_is_not_the_first_says_only_what_it_meets_alone(
     monkeypatch.setenv("RANK", "3")
     monkeypatch.setattr(training_verb, "run", ending(error))
     with pytest.raises(raised) as caught:
-        training_verb.train(tiny_recipe(), tmp_path, resume=False)
+        training_verb.train("heads", [], tmp_path, resume=False)
     assert said in str(caught.value)
+    with pytest.raises(typer.Exit):
+        training_verb.train("heads", ["training.epoch=3"], tmp_path, resume=False)
     found = capsys.readouterr()
     assert found.out + found.err == ""
