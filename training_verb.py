@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from .training.reports import EpochReport, StepReport, TrainingResult
 INTERRUPTED = 130
 """What a shell calls a process that Ctrl-C ended."""
 
+HEARD_S = 10.0
+"""How long the first process has to say what all have met."""
+
 
 def train(name: str, overrides: Sequence[str], build: Path, *, resume: bool) -> None:
     """Train a recipe; of several processes the first alone shows anything."""
@@ -31,7 +35,9 @@ def train(name: str, overrides: Sequence[str], build: Path, *, resume: bool) -> 
         run(recipe, _folder(recipe, build), resume=resume)
     except ProcessError as error:
         raise TrainingError(f"process {rank}: {error}") from error
-    except HexdetError as error:  # every process meets it, and the first one says it
+    except HexdetError as error:
+        # Every process meets it, and the first one says it: where another ends, it is ended, too.
+        time.sleep(HEARD_S)
         raise typer.Exit(error.exit_code) from error
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None

@@ -98,6 +98,8 @@ def test_a_process_that_is_not_the_first_says_only_what_it_meets_alone(
     said: str,
 ) -> None:
     monkeypatch.setenv("RANK", "3")
+    slept: list[float] = []
+    monkeypatch.setattr(training_verb.time, "sleep", slept.append)
     monkeypatch.setattr(training_verb, "run", ending(error))
     with pytest.raises(raised) as caught:
         training_verb.train("heads", [], tmp_path, resume=False)
@@ -106,3 +108,5 @@ def test_a_process_that_is_not_the_first_says_only_what_it_meets_alone(
         training_verb.train("heads", ["training.epoch=3"], tmp_path, resume=False)
     found = capsys.readouterr()
     assert found.out + found.err == ""
+    # If it ended at once, torchrun would end the first one before that has said anything.
+    assert slept == [10.0] * (2 if isinstance(error, ArtifactError) else 1)
