@@ -25,8 +25,9 @@ train: $(VENV)/ready ## train the recipe; the checkpoint is then used by export-
 evaluate: $(VENV)/ready ## score the INT8 graph on onnxruntime CPU
 	$(BIN)/hexdet evaluate $(BUNDLE) $(if $(LIMIT),--limit $(LIMIT))
 
-test: $(VENV)/ready-dev ## every test that this machine can run; says what it skipped
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+SLOW ?=
+test: $(VENV)/ready-dev ## every test that this machine can run, SLOW=1 for the slow; says what it skipped
+	$(BIN)/pytest --numprocesses auto --dist loadfile $(if $(SLOW),--slow)
 
 COUNT ?= 100000
 fuzz: $(VENV)/ready-dev ## COUNT mutated DLCs into the DLC reader

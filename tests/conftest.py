@@ -26,10 +26,18 @@ def pytest_configure() -> None:
             signal.signal(number, usual)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip, and say so, what needs data that is not here."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let what takes minutes be asked for."""
+    parser.addoption("--slow", action="store_true", help="also the tests that take minutes")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip, and say so, what needs data that is not here, or time that nobody gave."""
     missing = pytest.mark.skip(reason=f"no BCCD images at {BCCD}: set HEXDET_DATA")
+    slow = pytest.mark.skip(reason="takes minutes: make test SLOW=1, or pytest --slow")
     for item in items:
+        if item.get_closest_marker("slow") and not config.getoption("--slow"):
+            item.add_marker(slow)
         if item.get_closest_marker("bccd") and not BCCD.is_dir():
             item.add_marker(missing)
 

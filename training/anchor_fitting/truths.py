@@ -99,9 +99,11 @@ def collect(
 
 def _first_keys(count: int, samples: int, seed: int) -> list[tuple[int, int]]:
     """Return the (epoch, index) of the samples that a training begins with."""
+    if not count:
+        return []
     keys: list[tuple[int, int]] = []
     batches = EpochBatches(count, 1, seed)
-    while count and len(keys) < samples:
+    while len(keys) < samples:
         keys += [key for batch in batches for key in batch]
         batches.epoch += 1
     return keys[:samples]

@@ -60,7 +60,7 @@ def test_the_nearest_names_are_offered() -> None:
 
 @pytest.mark.parametrize(("name", "version"), [("sdm845", "v65"), ("SM8250", "v66")])
 def test_a_legacy_chip_is_sent_to_the_sdk(name: str, version: str) -> None:
-    with pytest.raises(RecipeError, match=rf"Hexagon {version}.*Qualcomm SDK"):
+    with pytest.raises(RecipeError, match=rf"Hexagon {version}.*Qualcomm's SDK"):
         find_target(name)
 
 
