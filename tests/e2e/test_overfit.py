@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from hexdet.datasets.opening import open_split
+from hexdet.detecting import Wishes, detect
 from hexdet.evaluation.running import evaluate
 from hexdet.export.bundle import Bundle
 from hexdet.export.pipeline import Watcher, check_bundle, export_bundle
@@ -20,6 +22,7 @@ from hexdet.runtime.detector import BackendName, Detector
 from hexdet.training.checkpoint import load_checkpoint
 from hexdet.training.loop import train
 
+BACKENDS: tuple[BackendName, ...] = ("cpu", "htp")
 SIDE = 128
 LEARNT, OTHERS = 4, 2
 """Pictures that are learnt, and others that the pipeline asks for to test on."""
@@ -35,8 +38,8 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "mb1_ssd_3x3": {"network": {"width_multiplier": 0.25, "levels": 4, "relu": "relu6"}},
     "ssd300_vgg16": {
-        "network": {"width_multiplier": 0.25, "levels": 4, "anchor_step": "cells"},
-        "training": {"loss": "hard_negative", "learning_rate": 1e-3},
+        "network": {"width_multiplier": 0.125, "levels": 4, "anchor_step": "cells"},
+        "training": {"loss": "hard_negative", "learning_rate": 2e-3, "epochs": 12},
     },
     "ssd512_vgg16": {
         "network": {"width_multiplier": 0.125, "levels": 5},
@@ -140,10 +143,12 @@ def test_it_learns_by_heart_and_keeps_it_in_int8(name: str, pictures: Path, tmp_
     check_bundle(Bundle(bundle, ()), recipe)
     learnt = open_split(recipe.data, "val")
     found = {}
-    for backend in ("cpu", "htp"):
-        with_backend: BackendName = backend  # type: ignore[assignment]
-        detector = Detector.load(bundle, backend=with_backend, precision="int8")
-        found[backend] = evaluate(detector, learnt, score=0.01).accuracy.ap50
-        detector.backend.close()
-    assert trained.ap50 > 0.95
+    for backend in BACKENDS:
+        with Detector.load(bundle, backend=backend, precision="int8") as detector:
+            found[backend] = evaluate(detector, learnt, score=0.01).accuracy.ap50
+    assert trained.ap50 > 0.9
     assert min(found.values()) > 0.9, found
+    picture, seen = pictures / "JPEGImages" / "00.jpg", tmp_path / "seen"
+    assert detect(bundle, str(picture), Wishes(output=seen, backend="cpu")) == 0
+    (entry,) = json.loads((seen / "detections.json").read_text())["images"]
+    assert len(entry["detections"]) >= 3  # of four, from the default score up
