@@ -13,6 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from sdk.tiny import make_bundle, write_pictures
+
 from sdk_standin.layout import make_python, make_tree
 from sdk_standin.versions import VERSIONS
 

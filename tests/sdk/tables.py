@@ -16,10 +16,10 @@ if __name__ == "__main__":
 
 from sdk.cases import FAULTS, MATRIX, drive, told
 from sdk.tiny import make_bundle, write_pictures
-from sdk_standin.layout import make_python, make_tree
-from sdk_standin.versions import VERSIONS
 
 from hexdet.errors import HexdetError
+from sdk_standin.layout import make_python, make_tree
+from sdk_standin.versions import VERSIONS
 
 
 def matrix(bundle: Path, folder: Path) -> None:

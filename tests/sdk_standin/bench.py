@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sdk_standin.net_run import Network
-from sdk_standin.running import Job, ToolError
 
 from hexdet.errors import HexdetError
+from sdk_standin.net_run import Network
+from sdk_standin.running import Job, ToolError
 
 REQUIRED = (
     "Name", "HostRootPath", "HostResultsDir", "DevicePath", "Devices", "Runs", "Model",

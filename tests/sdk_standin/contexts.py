@@ -7,13 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sdk_standin.dlc_writing import load_graph_of
-from sdk_standin.preparing import compile_for
-from sdk_standin.running import Job, ToolError
-
 from hexdet.errors import HexdetError
 from hexdet.export.dlc_file import read_dlc
 from hexdet.runtime.targets import TARGETS, Target, find_target, target_of_arch
+from sdk_standin.dlc_writing import load_graph_of
+from sdk_standin.preparing import compile_for
+from sdk_standin.running import Job, ToolError
 
 KNOWN = Path("stand-in", "contexts")
 UNTOLD = ("SM8350", 4)

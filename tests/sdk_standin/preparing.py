@@ -6,12 +6,12 @@ import tempfile
 from pathlib import Path
 
 import onnx
-from sdk_standin.dlc_writing import TIME_LIMIT_S, add_caches, load_graph_of, load_source
-from sdk_standin.running import Job, ToolError
 
 from hexdet.errors import HexdetError
 from hexdet.export.context_binary import write_context_binary
 from hexdet.runtime.targets import Target, find_target, target_of_arch
+from sdk_standin.dlc_writing import TIME_LIMIT_S, add_caches, load_graph_of, load_source
+from sdk_standin.running import Job, ToolError
 
 DEFAULT_SOC = "sm8650"
 

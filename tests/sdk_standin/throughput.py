@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+from hexdet.errors import HexdetError
 from sdk_standin.input_lists import ListError, read_raw
 from sdk_standin.net_run import Network
 from sdk_standin.running import Job, ToolError
-
-from hexdet.errors import HexdetError
 
 LONGEST_S = 0.2
 """A stand-in's pace means nothing: no test has to wait for more of it."""

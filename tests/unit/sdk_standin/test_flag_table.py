@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 
 import pytest
+
 from sdk_standin.flags import UsageError, flags_of, parse, rows, usage
 from sdk_standin.versions import TOOLS, VERSIONS, tools_of
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from sdk_standin import make_sdk
 from sdk_standin.layout import make_python, make_tree, tool_environment
 from sdk_standin.versions import HOST, VERSIONS, tools_of

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sdk_standin.layout import make_tree, tool_environment
-from sdk_standin.misbehaving import FAULTS, FILE, VARIABLE
-from sdk_standin.versions import HOST, VERSIONS
 
 from hexdet.errors import ArtifactError
 from hexdet.export.dlc_file import read_dlc
+from sdk_standin.layout import make_tree, tool_environment
+from sdk_standin.misbehaving import FAULTS, FILE, VARIABLE
+from sdk_standin.versions import HOST, VERSIONS
 
 Call = Callable[..., Any]
 SHOWN: set[str] = set()

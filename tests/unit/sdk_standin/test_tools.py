@@ -286,10 +286,9 @@ def test_qnn_net_run_and_its_profile(
 
 
 def test_its_dlc_runs_on_the_emulator(int8_dlc: Path, tiny: Path) -> None:
-    from sdk_standin.net_run import Network
-
     from hexdet.runtime.emulator import EmulatorProcess
     from hexdet.runtime.targets import find_target
+    from sdk_standin.net_run import Network
 
     network = Network(int8_dlc)
     shapes = {name: tensor.shape for name, tensor in network.outputs.items()}
