@@ -74,6 +74,15 @@ def _faces() -> list[list[tuple[float, float]]]:
     return [[(w / 192, h / 160) for w, h in boxes] for boxes in pixels]
 
 
+def _rfb320() -> list[list[tuple[float, float]]]:
+    """Give the squares of the Ultra-Light-Fast face detector: sides 10 to 256 px at 320x240.
+
+    Its published code clips the last to the picture.
+    """
+    pixels = [[10, 16, 24], [32, 48], [64, 96], [128, 192, 256]]
+    return [[(side / 320, min(side / 240, 1.0)) for side in sides] for sides in pixels]
+
+
 def _mobilenet_caffe() -> list[list[tuple[float, float]]]:
     """Give the PriorBox layers of chuanqi305's MobileNet-SSD: 0.2 to 0.95, and 1 above the last.
 
@@ -119,6 +128,7 @@ PUBLISHED: dict[str, Callable[[], list[list[tuple[float, float]]]]] = {
     "mb2_ssd_lite_f38_relu": _f38,
     "mb2_ssd_lite_f38_tiny": _f38,
     "face_landmarks": _faces,
+    "rfb320": _rfb320,
     "mb2_ssd_lite": _pytorch_ssd,
     "mb1_ssd": _mobilenet_caffe,
     "mb1_ssd_3x3": _pytorch_ssd,

@@ -15,6 +15,7 @@ from hexdet.errors import RecipeError
 from hexdet.recipe import Recipe, load_recipe, parse_recipe, shipped_recipes
 from hexdet.recipe_anchors import PUBLISHED, default_boxes, level_scales, published_anchors
 from hexdet.training.contract import contract_of
+from hexdet.training.networks import NETWORKS
 
 DATA = Path(os.environ.get("HEXDET_DATA") or "data")
 PROTOTXT = DATA.parent / "models" / "mobilenet_ssd_caffe" / "deploy.prototxt"
@@ -24,6 +25,8 @@ FROM_FORMULA = (
     "voc_ssd300_vgg16",
     "voc_ssd512_vgg16",
     "coco_mb2_ssd_lite",
+    "rfb320",
+    "heads",
 )
 SSD300 = (30, 60, 111, 162, 213, 264, 315)
 SSD512 = (35.84, 76.8, 153.6, 230.4, 307.2, 384.0, 460.8, 537.6)
@@ -139,6 +142,10 @@ def test_a_recipe_that_was_not_trained_says_so_first(name: str) -> None:
 def test_a_recipe_without_anchors_gets_its_networks_own(name: str) -> None:
     contract = contract_of(recipe_of(name=name, width=512, height=512))
     assert [level.anchors for level in contract.levels] == list(published_anchors(name, 512, 512))
+
+
+def test_every_network_has_published_anchors() -> None:
+    assert PUBLISHED.keys() == NETWORKS.keys()
 
 
 def test_they_follow_the_input_and_the_number_of_levels() -> None:
