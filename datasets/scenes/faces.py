@@ -16,7 +16,7 @@ from .painting import Painted, paint_scene
 from .people import Person, draw_person
 from .rendered import Rendered
 
-FRAMES_PX = ((320, 240), (352, 264), (384, 240))
+FRAMES_PX = ((320, 240), (352, 264), (384, 256))
 """Picture sizes (width, height)."""
 FACING_LEAST = 0.3
 """A head that looks less at the camera has no face to learn; above 0 it is ignored."""
@@ -24,7 +24,7 @@ HATTED_DOWN = 0.12
 """Sine of the tilt towards the camera from which a brim hides the face: it is ignored."""
 SEEN_NONE = 0.05
 """A face of which less is visible is not annotated."""
-SMALLEST_SHARE = 0.06
+SMALLEST_SHARE = 0.08
 """A face lower than this share of the picture's height is ignored: too small to help."""
 
 
@@ -43,10 +43,10 @@ class Faces(Rendered):
 
 
 def _camera(rng: np.random.Generator) -> Camera:
-    """Choose a camera near eye level, whose usual face is an eighth to a half of the height."""
+    """Choose a camera near eye level, whose usual head is a fifth to two thirds of the height."""
     width_px, height_px = FRAMES_PX[int(rng.integers(len(FRAMES_PX)))]
     focal_px = width_px * float(np.exp(rng.uniform(np.log(0.7), np.log(1.6))))
-    side_px = height_px * float(np.exp(rng.uniform(np.log(0.14), np.log(0.6))))
+    side_px = height_px * float(np.exp(rng.uniform(np.log(0.2), np.log(0.65))))
     reach_m = focal_px * HEAD_M / side_px
     pitch_rad = float(np.deg2rad(rng.uniform(-2.0, 16.0)))
     height_m = 1.58 + reach_m * np.sin(pitch_rad) + rng.uniform(-0.15, 0.2)
@@ -63,20 +63,27 @@ def _people(rng: np.random.Generator, camera: Camera, setting: Setting, wet: boo
         0 if kind < 0.05 else int(rng.integers(1, 6)) if kind < 0.7 else int(rng.integers(6, 13))
     )
     people: list[Person] = []
-    for _ in range(wanted * 8):
+    heads: list[tuple[float, float]] = []
+    for _ in range(wanted * 12):
         if len(people) == wanted:
             break
-        depth_m = camera.reach_m * float(np.exp(rng.normal(0.1, 0.4)))
+        depth_m = camera.reach_m * float(np.exp(rng.normal(0.15, 0.4)))
         sin, cos = np.sin(camera.pitch_rad), np.cos(camera.pitch_rad)
         z_m = (depth_m - (camera.height_m - 1.6) * sin) / cos
-        side = float(rng.uniform(-0.55, 0.55)) * camera.width_px / camera.focal_px
-        x_m = side * depth_m
+        column = float(rng.uniform(-0.52, 0.52)) * camera.width_px
+        x_m = column * depth_m / camera.focal_px
         if z_m < 0.6 or z_m > setting.depth_m - 0.4 or abs(x_m) > setting.half_width_m - 0.2:
+            continue
+        # Seen from eye level heads are in a row: most keep out of each other's way.
+        size_px = camera.focal_px * HEAD_M / depth_m
+        near = any(abs(column - c) < 0.35 * (size_px + s) for c, s in heads)
+        if near and rng.random() < 0.85:
             continue
         if any(np.hypot(x_m - p.x_m, z_m - p.z_m) < 0.42 for p in people):
             continue
         to_camera = float(np.arctan2(-x_m, -z_m))
-        turn = rng.normal(0, 0.45) if rng.random() < 0.82 else rng.uniform(-np.pi, np.pi)
+        turn = rng.normal(0, 0.45) if rng.random() < 0.85 else rng.uniform(-np.pi, np.pi)
+        heads.append((column, size_px))
         people.append(
             draw_person(rng, x_m=x_m, z_m=z_m, heading_rad=to_camera + float(turn), wet=wet)
         )

@@ -21,7 +21,7 @@ class FaceLandmarks(SSD):
     """
 
     strides = (8, 16, 32)
-    own = Variant(width=0.35, depth=0.5)
+    own = Variant(width=0.5, depth=0.5)
     adjustable = ("width", "depth", "relu")
     gives_landmarks = True
 
