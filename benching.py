@@ -158,4 +158,5 @@ def bench_loading(name: str, overrides: Sequence[str], images: int, as_json: boo
     machine = this_machine()
     content = {"machine": dataclasses.asdict(machine), **dataclasses.asdict(cost)}
     text = f"{describe(cost)}\n{machine.cpu}, {machine.cores} cores, {machine.system}"
-    console.show({**content, "first_ratio": cost.first_ratio}, text, as_json=as_json)
+    ratios = {"ratio": cost.ratio, "first_ratio": cost.first_ratio}
+    console.show({**content, **ratios}, text, as_json=as_json)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 
@@ -45,10 +44,10 @@ class Pace:
 class LoadingCost:
     """Loading with the recipe's workers, and the network's own step on the same machine.
 
-    first: the epoch that fills the cache. later: those after it, the median of `rounds`. step: on a
-    batch that lies in memory, with nothing beside it; rounds of both take turns. ratio: median over
-    the rounds of loading in later epochs over the step, so that a slow moment counts for both.
-    together: the training as it is, and waiting the share of its time without a batch.
+    first: the epoch that fills the cache. later: the fastest of `rounds` epochs after it. step: the
+    fastest step on a batch that lies in memory, with nothing beside it; both take turns, so that
+    the machine's slow moments count for neither. together: the training as it is, and waiting the
+    share of its time without a batch.
     """
 
     recipe: str
@@ -64,9 +63,13 @@ class LoadingCost:
     first: Pace
     later: Pace
     step_images_per_s: float
-    ratio: float
     together_images_per_s: float
     waiting: float
+
+    @property
+    def ratio(self) -> float:
+        """Return loading in later epochs over the step."""
+        return self.later.images_per_s / self.step_images_per_s
 
     @property
     def first_ratio(self) -> float:
@@ -110,9 +113,8 @@ def measure(
         precision=bench.learner.precision,
         rounds=rounds,
         first=first,
-        later=_median([pace for pace, _ in pairs]),
-        step_images_per_s=statistics.median(rate for _, rate in pairs),
-        ratio=statistics.median(pace.images_per_s / rate for pace, rate in pairs),
+        later=max((pace for pace, _ in pairs), key=lambda pace: pace.images_per_s),
+        step_images_per_s=max(rate for _, rate in pairs),
         together_images_per_s=together,
         waiting=waiting,
     )
@@ -153,14 +155,15 @@ class _Bench:
         )
 
     def steps(self, least_s: float) -> float:
-        """Take steps on one batch for a time; return images/s."""
+        """Take steps on one batch for a time; return images/s of the fastest."""
         if self._resident is None:
             self._resident = _checked(self.samples.__getitems__(next(iter(self.batches))))
-        begun, taken = time.perf_counter(), 0
-        while taken < 2 or time.perf_counter() - begun < least_s:
+        begun, times = time.perf_counter(), list[float]()
+        while len(times) < 2 or time.perf_counter() - begun < least_s:
+            mark = time.perf_counter()
             self.learner.step(0, self._resident)
-            taken += 1
-        return taken * self.batches.batch_size / (time.perf_counter() - begun)
+            times.append(time.perf_counter() - mark)
+        return self.batches.batch_size / min(times)
 
     def together(self, number: int) -> tuple[float, float]:
         """Train on an epoch's first batches; return images/s and the share of waiting for them."""
@@ -180,12 +183,6 @@ def _checked(batch: Batch | DataError) -> Batch:
     if isinstance(batch, DataError):
         raise batch
     return batch
-
-
-def _median(paces: list[Pace]) -> Pace:
-    return Pace(
-        **{f.name: statistics.median(getattr(p, f.name) for p in paces) for f in fields(Pace)}
-    )
 
 
 def describe(cost: LoadingCost) -> str:

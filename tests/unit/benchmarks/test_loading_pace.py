@@ -19,7 +19,7 @@ PACE = Pace(images_per_s=90.0, read_ms=0.5, augment_ms=1.25, match_ms=0.75, cach
 COST = LoadingCost(
     recipe="r", images=8, images_available=16, batch_size=4, workers=1, cache_mib=64, device="cpu",
     threads=2, precision="float32", rounds=3, first=replace(PACE, images_per_s=10.0, cached=0.0),
-    later=PACE, step_images_per_s=20.0, ratio=4.5, together_images_per_s=19.0, waiting=0.05,
+    later=PACE, step_images_per_s=20.0, together_images_per_s=19.0, waiting=0.05,
 )  # fmt: skip
 
 
@@ -39,15 +39,15 @@ def test_everything_is_measured(workers: int) -> None:
         for value in (pace.images_per_s, pace.read_ms, pace.augment_ms, pace.match_ms):
             assert value > 0 and math.isfinite(value)
     assert cost.later.read_ms < cost.first.read_ms  # rendered once
-    assert cost.ratio == pytest.approx(cost.later.images_per_s / cost.step_images_per_s)
+    assert cost.step_images_per_s > 0
     assert cost.together_images_per_s > 0 and 0 < cost.waiting < 1
     assert seen == [(1, 3), (2, 3), (3, 3)]
     assert torch.get_num_threads() == threads
 
 
-@pytest.mark.parametrize(("ratio", "word"), [(3.0, "at least the 3 times"), (2.9, "not the 3")])
-def test_what_is_said(ratio: float, word: str) -> None:
-    text = describe(replace(COST, ratio=ratio))
+@pytest.mark.parametrize(("step", "word"), [(30.0, "at least the 3 times"), (31.0, "not the 3")])
+def test_what_is_said(step: float, word: str) -> None:
+    text = describe(replace(COST, step_images_per_s=step))
     assert word in text
-    for part in ("8 of 16 training images", "1 worker,", "90.0", "1.25 ms", "0.5 times in the fir"):
+    for part in ("8 of 16 training images", "1 worker,", "90.0", "1.25 ms", "0.3 times in the fir"):
         assert part in text, text
