@@ -219,7 +219,7 @@ def make_loader(
     samples: TrainingSamples, batches: EpochBatches, workers: int
 ) -> DataLoader[Batch | DataError]:
     """Return the loader of batches; an error that a worker met comes in a batch's place."""
-    return DataLoader(
+    return _Loader(
         samples,  # type: ignore[arg-type]
         batch_sampler=batches,
         collate_fn=_as_it_is,
@@ -231,6 +231,21 @@ def make_loader(
         # Forked workers share the memory of the cache.
         multiprocessing_context="fork" if workers else None,
     )
+
+
+class _Loader(DataLoader[Batch | DataError]):
+    """A loader whose workers are forked while OpenCV has no threads.
+
+    A fork does not take threads along, and OpenCV would wait for them for ever.
+    """
+
+    def __iter__(self) -> Any:
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)
+        try:
+            return super().__iter__()
+        finally:
+            cv2.setNumThreads(threads)
 
 
 def _as_it_is(batch: Any) -> Any:

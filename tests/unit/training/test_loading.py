@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from hexdet.datasets.record import Dataset
 from hexdet.recipe import Recipe
@@ -144,3 +146,23 @@ def test_every_epoch_has_its_own_order_and_in_the_end_every_image_its_turn() -> 
     assert {index for order in orders for index in order} == set(range(10))
     other = EpochBatches(10, 4, 1)
     assert tuple(index for batch in other for _, index in batch) != orders[0]
+
+
+def test_workers_are_forked_while_opencv_has_no_threads(
+    recipe: Recipe, squares: Squares, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bug: one fork in ten after work of OpenCV on several threads gave a worker that hung."""
+    begin, seen = DataLoader.__iter__, []
+
+    def note(loader: DataLoader[Any]) -> Any:
+        seen.append(cv2.getNumThreads())
+        return begin(loader)
+
+    monkeypatch.setattr(DataLoader, "__iter__", note)
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(3)
+    try:
+        assert len(epochs_of(recipe, squares(8), workers=2, epochs=(0,))) == 2
+        assert (seen, cv2.getNumThreads()) == ([1], 3)
+    finally:
+        cv2.setNumThreads(before)
