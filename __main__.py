@@ -14,6 +14,7 @@ from .benches import bench
 from .data_verbs import data
 from .errors import HexdetError
 from .options import (
+    RESULTS,
     AsJson,
     BackendChoice,
     BuildFolder,
@@ -25,6 +26,7 @@ from .options import (
     PlaceChoice,
     PrecisionChoice,
     RecipeName,
+    ResultsFile,
     SaveChoice,
     SplitChoice,
     ToolchainChoice,
@@ -353,6 +355,7 @@ def evaluate(
     plots: Annotated[
         Path | None, typer.Option("--plots", help="Draw the curves into this folder.")
     ] = None,
+    results: ResultsFile = RESULTS,
     as_json: AsJson = False,
 ) -> None:
     """Score one graph of a bundle on annotated images: COCO's figures, VOC's, and the miss rate."""
@@ -373,6 +376,7 @@ def evaluate(
         operating_point=operating_point,
         fppi=fppi,
         plots=plots,
+        results=results,
         as_json=as_json,
     )
     run(bundle, wishes)

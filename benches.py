@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .options import (
+    RESULTS,
     AsJson,
     BuildFolder,
     BundleFolder,
@@ -15,6 +16,7 @@ from .options import (
     Overrides,
     PrecisionChoice,
     RecipeName,
+    ResultsFile,
     quiet_video_libraries,
 )
 
@@ -191,10 +193,6 @@ def bench_loading(
     from .benching import bench_loading as run
 
     run(recipe, overrides or [], images, as_json)
-
-
-ResultsFile = Annotated[Path, typer.Option("--results", help="Where figures are remembered.")]
-RESULTS = Path("build/results.jsonl")
 
 
 @bench.command("cost", epilog="Example: hexdet bench cost build/heads")

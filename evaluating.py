@@ -13,6 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from . import console
+from .benching_results import remember
+from .benchmarks.results import Result, recorder
 from .datasets.opening import Split, open_split
 from .datasets.record import Dataset
 from .errors import UsageError
@@ -27,10 +29,11 @@ from .evaluation.scores import METRICS, Metric, Scores, score_all
 from .export.bundle import Bundle
 from .export.stages import STAGES
 from .recipe import Recipe
-from .runtime.backend import Precision
+from .runtime.backend import Precision, graph_path
 from .runtime.contract import load_contract
 from .runtime.detector import BackendName, Detector
-from .runtime.targets import find_target
+from .runtime.files import sha256_of
+from .runtime.targets import find_target, target_of_arch
 
 SIZES = ("small", "medium", "large")
 
@@ -43,6 +46,7 @@ class Wishes:
     a core where None. scheduler: address of a Dask cluster that works instead. metrics: all where
     empty. operating_point: score threshold; fppi: false positives per image; where both are None
     the detector's own thresholds count. plots: folder for the drawings, none where None.
+    results: file that remembers the AP of a whole split; that of some images compares with nothing.
     """
 
     backend: BackendName
@@ -56,6 +60,7 @@ class Wishes:
     operating_point: float | None
     fppi: float | None
     plots: Path | None
+    results: Path
     as_json: bool
 
 
@@ -69,13 +74,14 @@ def evaluate(folder: Path, wishes: Wishes) -> None:
             "detections are scored (evaluation.score): choose a higher one"
         )
     dataset = open_split(recipe.data, wishes.split)
+    arch = find_target(wishes.target).arch if wishes.target else recipe.export.target_arch
     result = score(
         folder,
         recipe,
         dataset,
         backend=wishes.backend,
         precision=wishes.precision,
-        arch=find_target(wishes.target).arch if wishes.target else recipe.export.target_arch,
+        arch=arch,
         limit=wishes.limit,
         workers=wishes.workers,
         scheduler=wishes.scheduler,
@@ -93,6 +99,9 @@ def evaluate(folder: Path, wishes: Wishes) -> None:
         title = f"{recipe.name} on {dataset.name}: {result.backend}"
         for path in save_plots(wishes.plots, scores.rankings, points, title=title):
             console.say(f"wrote {path}")
+    if result.accuracy.images == len(dataset):
+        chip = target_of_arch(arch).name if wishes.backend == "htp" else ""
+        remember(_results(folder, wishes, result, wishes.target or chip), wishes.results)
     if wishes.as_json:
         known = {} if landmarks is None else {"landmarks": dataclasses.asdict(landmarks)}
         console.print_json({**_content(result, scores, points), **known})
@@ -142,6 +151,22 @@ def score(
         console.bar(f"{verb} {pool.detectors[0].backend.name}") as step,
     ):
         return run(pool, dataset, score=recipe.evaluation.score, limit=limit, progress=step)
+
+
+def _results(folder: Path, wishes: Wishes, result: Evaluation, target: str) -> list[Result]:
+    """Return the AP of a whole split, to be remembered."""
+    graph = graph_path(folder, wishes.precision)
+    record = recorder(
+        artifact=f"{folder.resolve().name}/{graph.name}",
+        sha256=sha256_of(graph),
+        backend=result.backend,
+        target=target.upper(),
+    )
+    accuracy = result.accuracy
+    return [
+        record(f"{name}_{wishes.split}", value, "1", n=accuracy.images)
+        for name, value in (("ap50", accuracy.ap50), ("ap", accuracy.ap))
+    ]
 
 
 def _own_thresholds(folder: Path) -> dict[str, float]:

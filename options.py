@@ -82,6 +82,8 @@ Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the firs
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Emulators at once; else one a core.")
 ]
+ResultsFile = Annotated[Path, typer.Option("--results", help="Where figures are remembered.")]
+RESULTS = Path("build/results.jsonl")
 
 
 def quiet_video_libraries() -> None:

@@ -91,3 +91,19 @@ def test_real_detections_have_pycocotools_figures(heads: Path) -> None:
     reference = run_reference(prepare_reference(truths, found, dataset.classes))
     assert ours.ap50 > 0.5
     assert largest_difference(ours, reference) <= 1e-6
+
+
+def test_the_ap_of_a_whole_split_is_remembered(
+    hexdet_cli: Run, heads: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / "results.jsonl"
+    hexdet_cli("evaluate", heads, "--limit", IMAGES, "--results", kept)
+    assert not kept.exists()
+    found = json.loads(
+        hexdet_cli("evaluate", heads, "--split", "val", "--results", kept, "--json").stdout
+    )
+    rows = [json.loads(line) for line in kept.read_text().splitlines()]
+    assert [(r["artifact"], r["target"], r["metric"], r["n"]) for r in rows] == [
+        ("heads/int8.onnx", "", metric, found["images"]) for metric in ("ap50_val", "ap_val")
+    ]
+    assert [r["value"] for r in rows] == [found["ap50"], found["ap"]]
