@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +20,7 @@ from .options import (
     BackendChoice,
     BuildFolder,
     BundleFolder,
+    JobChoice,
     Limit,
     MethodChoice,
     MetricChoice,
@@ -52,6 +54,26 @@ app.add_typer(data, name="data")
 
 USER_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT}
 """Failures of the operating system that are the user's world and no bug."""
+
+
+@app.command(epilog="Example: hexdet doctor; hexdet doctor --for detect")
+def doctor(
+    job: Annotated[
+        JobChoice, typer.Option("--for", help="detect: what a board needs; export: the main job.")
+    ] = JobChoice.export,
+    as_json: AsJson = False,
+) -> None:
+    """Look whether this machine can do the work, and say what to do where it cannot.
+
+    A network is really run on the emulated Hexagon and a DLC really written.
+
+    No adb server is started. Exit code 1 if the job named by --for cannot run.
+    """
+    from .doctoring import doctor as run
+
+    code = run(job.value, as_json)
+    if code != 0:
+        raise typer.Exit(code)
 
 
 @app.command(epilog="Example: hexdet train heads --set training.epochs=3")
@@ -498,6 +520,8 @@ def main() -> None:
     """Run the command line; a user's error ends in one line, a bug keeps its traceback."""
     # Third-party libraries warn through the root logger; what concerns a user is an error of ours.
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
+    # An order to end unwinds like any error, so that temporary folders and started tools go too.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         app()
     except HexdetError as error:

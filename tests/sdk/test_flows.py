@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from sdk.cases import CHIPS, FAULTS, MATRIX, USUAL, Cell, Fault, drive, told
 
@@ -126,6 +130,33 @@ def test_a_failure_leaves_the_last_good_one(
     with pytest.raises(HexdetError):
         drive(bundle, broken, "SM8250", encodings="ours")
     assert (bundle / "sdk" / "SM8250" / INT8_DLC).read_bytes() == good
+
+
+def test_an_order_to_end_ends_the_tool_too_and_leaves_nothing(
+    bundle: Path, make_sdk: MakeSdk, temporary: Path
+) -> None:
+    root = make_sdk("2.25", {"qairt-converter": "hang"})
+    words = ["dlc", bundle, "--toolchain", "sdk", "--sdk", root, "--target", "SM8550"]
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("hexdet"), *words], stderr=subprocess.PIPE
+    )
+
+    def hanging() -> list[psutil.Process]:
+        return [
+            found
+            for found in psutil.process_iter(["cmdline"])
+            if found.pid != process.pid
+            and any(word.endswith("/qairt-converter") for word in found.info["cmdline"] or ())
+            and str(root) in " ".join(found.info["cmdline"])
+        ]
+
+    while not hanging():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert not hanging() and not (bundle / "sdk" / "SM8550" / INT8_DLC).exists()
 
 
 @pytest.mark.parametrize(
