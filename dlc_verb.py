@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import console
 from .errors import RecipeError
-from .export.bundle import Bundle
+from .export.bundle import Bundle, writing
 from .export.dlc_stages import write_dlcs, write_targets
 from .export.sdk.discovery import discover
 from .export.sdk.making import make_sdk_dlcs
@@ -29,12 +29,13 @@ class SdkWishes:
 
 def dlc(folder: Path, targets: Sequence[str]) -> None:
     """Write the DLCs of a bundle, and a context binary for each target."""
-    bundle = Bundle(folder, STAGES)
-    recipe = bundle.recipe()
-    chips = [find_target(name) for name in targets]
-    write_dlcs(bundle, recipe, Shown())
-    write_targets(bundle, recipe, chips, Shown())
-    examine(bundle, recipe)
+    with writing(folder):
+        bundle = Bundle(folder, STAGES)
+        recipe = bundle.recipe()
+        chips = [find_target(name) for name in targets]
+        write_dlcs(bundle, recipe, Shown())
+        write_targets(bundle, recipe, chips, Shown())
+        examine(bundle, recipe)
 
 
 def sdk_dlc(
@@ -46,18 +47,21 @@ def sdk_dlc(
     is no SDK, ToolError where one of its tools fails, ParityError where a DLC does not hold what
     was imposed.
     """
-    bundle = Bundle(folder, STAGES)
-    recipe = _changed(bundle.recipe(), overrides)
-    sdk = discover(wishes.root, wishes.python, os.environ).require()
-    console.say(f"SDK: {sdk.title} in {sdk.root}")
-    if sdk.is_stand_in:
-        console.warn("this is a stand-in for tests, no SDK of Qualcomm's: its DLCs prove nothing")
-    bundle.describe(recipe, bundle.sources)
-    for made in make_sdk_dlcs(bundle, recipe, sdk, targets, Shown()):
-        for note in made.notes:
-            console.warn(f"{made.target}: {note}")
-        console.out.print(f"{made.summary()}", markup=False)
-    console.say(f"next: hexdet parity {folder}")
+    with writing(folder):
+        bundle = Bundle(folder, STAGES)
+        recipe = _changed(bundle.recipe(), overrides)
+        sdk = discover(wishes.root, wishes.python, os.environ).require()
+        console.say(f"SDK: {sdk.title} in {sdk.root}")
+        if sdk.is_stand_in:
+            console.warn(
+                "this is a stand-in for tests, no SDK of Qualcomm's: its DLCs prove nothing"
+            )
+        bundle.describe(recipe, bundle.sources)
+        for made in make_sdk_dlcs(bundle, recipe, sdk, targets, Shown()):
+            for note in made.notes:
+                console.warn(f"{made.target}: {note}")
+            console.out.print(f"{made.summary()}", markup=False)
+        console.say(f"next: hexdet parity {folder}")
 
 
 def _changed(before: Recipe, overrides: Iterable[str]) -> Recipe:

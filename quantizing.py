@@ -10,7 +10,7 @@ from . import console
 from .datasets.opening import open_split
 from .errors import ParityError, RecipeError
 from .evaluating import score
-from .export.bundle import Bundle
+from .export.bundle import Bundle, writing
 from .export.dlc_stages import write_dlcs
 from .export.quantizing_stage import quantize_bundle
 from .export.stages import STAGES
@@ -29,22 +29,23 @@ def quantize(
     on the first `limit` test images until one is inside, and that one is kept. Raises ParityError
     where none is.
     """
-    bundle = Bundle(folder, STAGES)
-    before = bundle.recipe()
-    recipe = _changed(before, overrides)
-    for key in ("name", "data", "network", "training", "evaluation"):
-        if getattr(before, key) != getattr(recipe, key):
-            raise RecipeError(
-                f"{key} belongs to the float graph of {folder}: change it with `hexdet export`"
-            )
-    if max_drop is not None:
-        section = _search(bundle, recipe, max_drop, limit, as_json)
-        recipe = recipe.model_copy(update={"quantization": section})
-    quantize_bundle(bundle, recipe, Shown())
-    bundle.describe(recipe, bundle.sources)
-    write_dlcs(bundle, recipe, Shown())
-    examine(bundle, recipe)
-    console.say(f"next: hexdet report {folder}")
+    with writing(folder):
+        bundle = Bundle(folder, STAGES)
+        before = bundle.recipe()
+        recipe = _changed(before, overrides)
+        for key in ("name", "data", "network", "training", "evaluation"):
+            if getattr(before, key) != getattr(recipe, key):
+                raise RecipeError(
+                    f"{key} belongs to the float graph of {folder}: change it with `hexdet export`"
+                )
+        if max_drop is not None:
+            section = _search(bundle, recipe, max_drop, limit, as_json)
+            recipe = recipe.model_copy(update={"quantization": section})
+        quantize_bundle(bundle, recipe, Shown())
+        bundle.describe(recipe, bundle.sources)
+        write_dlcs(bundle, recipe, Shown())
+        examine(bundle, recipe)
+        console.say(f"next: hexdet report {folder}")
 
 
 def _search(
@@ -89,7 +90,9 @@ def _search(
     return inside.section
 
 
-def diagnose(folder: Path, backend: BackendName, limit: int, worst: int, as_json: bool) -> None:
+def diagnose(
+    folder: Path, backend: BackendName, limit: int, worst: int, plots: Path | None, as_json: bool
+) -> None:
     """Show which layers of the integer graph lose the accuracy, and what to do about them."""
     from .quantization.advice import with_advice
     from .quantization.diagnosis import diagnose_bundle
@@ -99,6 +102,12 @@ def diagnose(folder: Path, backend: BackendName, limit: int, worst: int, as_json
     with console.bar(f"diagnosing on {backend}") as step:
         found = diagnose_bundle(folder, recipe, backend == "htp", limit, step)
     layers = with_advice(found, recipe.quantization)
+    if plots is not None:
+        from .quantization.layer_plots import save_layer_plots
+
+        title = f"{recipe.name}: INT8 on {'the emulated HTP' if backend == 'htp' else 'the CPU'}"
+        for path in save_layer_plots(plots, folder, found, title=title):
+            console.say(f"wrote {path}")
     if as_json:
         rows = [dataclasses.asdict(layer) for layer in layers]
         console.print_json({"backend": backend, "images": limit, "layers": rows})

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from . import console
 from .datasets.opening import open_split
 from .errors import HexdetError, ParityError
-from .export.bundle import Bundle, versions
+from .export.bundle import Bundle, versions, writing
 from .export.dlc_stages import INT8_DLC
 from .export.lint import operator_histogram
 from .export.pipeline import check_bundle, export_bundle, export_foreign
@@ -62,22 +62,25 @@ def export(
     if onnx is not None:
         network = recipe.network.model_copy(update={"name": onnx.stem})
         recipe = recipe.model_copy(update={"network": network})
-        bundle = export_foreign(recipe, onnx, folder, Shown(), prototxt)
     else:
         checkpoint = load_checkpoint(path or default_checkpoint(recipe, build), recipe)
         console.say(f"checkpoint: {_short(checkpoint.path)}")
-        bundle = export_bundle(recipe, checkpoint, folder, Shown())
-    show_left_out(recipe)
-    placement = examine(bundle, recipe)
-    images = recipe.export.check_images if check is None else check
-    if images == 0:
-        console.say("accuracy check: not run (0 images asked for)")
-        return
-    report = load_report(folder, recipe, versions())
-    if report is not None and report.images >= min(images, report.images_available):
-        console.say("accuracy check: unchanged, skipped")
-    else:
-        report = _report(bundle, recipe, placement, images)
+    with writing(folder, make=True):
+        if onnx is not None:
+            bundle = export_foreign(recipe, onnx, folder, Shown(), prototxt)
+        else:
+            bundle = export_bundle(recipe, checkpoint, folder, Shown())
+        show_left_out(recipe)
+        placement = examine(bundle, recipe)
+        images = recipe.export.check_images if check is None else check
+        if images == 0:
+            console.say("accuracy check: not run (0 images asked for)")
+            return
+        report = load_report(folder, recipe, versions())
+        if report is not None and report.images >= min(images, report.images_available):
+            console.say("accuracy check: unchanged, skipped")
+        else:
+            report = _report(bundle, recipe, placement, images)
     console.artifact_table(report)
     console.out.print(f"bundle: {folder}    report: {folder}/report.html", markup=False)
 
@@ -87,26 +90,27 @@ def parity(folder: Path, limit: int, bisect: bool, as_json: bool) -> None:
     from .export.ladder import first_failure
     from .export.parity import climb_bundle
 
-    bundle = Bundle(folder, STAGES)
-    recipe = bundle.recipe()
-    own = folder / "training" / "best.safetensors"
-    candidates = [own, default_checkpoint(recipe, folder.parent), shipped_checkpoint(recipe)]
-    with _bars("climbing") as progress:
-        rungs = climb_bundle(bundle, recipe, candidates, limit=limit, progress=progress)
-    if as_json:
-        console.print_file(folder / "parity.json")
-    else:
-        console.ladder_table(rungs)
-    failed = first_failure(rungs)
-    if failed is None:
-        return
-    found = f"the rung {failed.title} failed: {failed.reason}"
-    if bisect:
-        try:
-            found += "; " + _bisect(bundle, recipe, failed, candidates)
-        except HexdetError as error:
-            found += f"; {error}"
-    raise ParityError(found)
+    with writing(folder):
+        bundle = Bundle(folder, STAGES)
+        recipe = bundle.recipe()
+        own = folder / "training" / "best.safetensors"
+        candidates = [own, default_checkpoint(recipe, folder.parent), shipped_checkpoint(recipe)]
+        with _bars("climbing") as progress:
+            rungs = climb_bundle(bundle, recipe, candidates, limit=limit, progress=progress)
+        if as_json:
+            console.print_file(folder / "parity.json")
+        else:
+            console.ladder_table(rungs)
+        failed = first_failure(rungs)
+        if failed is None:
+            return
+        found = f"the rung {failed.title} failed: {failed.reason}"
+        if bisect:
+            try:
+                found += "; " + _bisect(bundle, recipe, failed, candidates)
+            except HexdetError as error:
+                found += f"; {error}"
+        raise ParityError(found)
 
 
 def dlc_info(path: Path, as_json: bool, as_csv: bool) -> None:
@@ -147,36 +151,37 @@ def report(
     max_drop: the budget in points of AP@0.5, the recipe's where None. calibration_study: quantize
     again and again with other calibration images, too.
     """
-    bundle = Bundle(folder, STAGES)
-    recipe = bundle.recipe()
-    placement = examine(bundle, recipe)
-    with contextlib.ExitStack() as stack:
-        requantize = None
-        if calibration_study:
-            from .export.requantizing import requantizer
+    with writing(folder):
+        bundle = Bundle(folder, STAGES)
+        recipe = bundle.recipe()
+        placement = examine(bundle, recipe)
+        with contextlib.ExitStack() as stack:
+            requantize = None
+            if calibration_study:
+                from .export.requantizing import requantizer
 
-            requantize = stack.enter_context(requantizer(bundle, recipe))
-        result = _report(
-            bundle,
-            recipe,
-            placement,
-            limit,
-            max_drop=max_drop,
-            workers=workers,
-            requantize=requantize,
-            layers=_layers(folder, recipe),
-        )
-    if as_json:
-        console.print_file(folder / "report.json")
-    else:
-        console.accuracy_table(result)
-        console.out.print(
-            f"{result.parameters:,} parameters, {result.macs:,} MACs; "
-            + ", ".join(f"{k} {v / 2**20:.2f} MiB" for k, v in result.sizes.items()),
-            markup=False,
-        )
-        console.out.print(f"report: {folder}/report.html, {folder}/report.json", markup=False)
-    check_verdict(result)
+                requantize = stack.enter_context(requantizer(bundle, recipe))
+            result = _report(
+                bundle,
+                recipe,
+                placement,
+                limit,
+                max_drop=max_drop,
+                workers=workers,
+                requantize=requantize,
+                layers=_layers(folder, recipe),
+            )
+        if as_json:
+            console.print_file(folder / "report.json")
+        else:
+            console.accuracy_table(result)
+            console.out.print(
+                f"{result.parameters:,} parameters, {result.macs:,} MACs; "
+                + ", ".join(f"{k} {v / 2**20:.2f} MiB" for k, v in result.sizes.items()),
+                markup=False,
+            )
+            console.out.print(f"report: {folder}/report.html, {folder}/report.json", markup=False)
+        check_verdict(result)
 
 
 @contextlib.contextmanager

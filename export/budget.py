@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from ..quantization.diagnosis import diagnose_bundle
 from ..recipe import QuantizationSection, Recipe
 from ..runtime.backend import GRAPHS, graph_path
 from ..runtime.contract import FILE_NAME as CONTRACT
+from ..runtime.scratch import scratch_folder
 from .bundle import FILE_NAME as MANIFEST
 from .bundle import Bundle
 from .quantizing_stage import quantize_bundle
@@ -67,8 +67,7 @@ def climb_to_budget(
     not needed and is listed as not run.
     """
     attempts: list[Attempt] = []
-    with tempfile.TemporaryDirectory(prefix="hexdet-budget-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         for file in (GRAPHS["float"], CONTRACT, MANIFEST):
             shutil.copy(bundle.folder / file, folder / file)
         tried = recipe

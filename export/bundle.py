@@ -6,7 +6,8 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from .. import __version__
 from ..errors import ArtifactError
 from ..recipe import Recipe, parse_recipe
 from ..runtime.files import sha256_of, write_text
+from ..runtime.locks import held
 
 FILE_NAME = "manifest.json"
 SCHEMA_VERSION = 1
@@ -28,6 +30,22 @@ PACKAGES = (
     "numpy",
     "opencv-python-headless",
 )
+
+
+@contextmanager
+def writing(folder: Path, *, make: bool = False) -> Iterator[None]:
+    """Keep other processes that write into a bundle out of it.
+
+    make: begin a new one where there is none. Raises ArtifactError where another is writing.
+    """
+    if not make and not folder.is_dir():
+        yield  # who asks for the bundle says how to make one
+        return
+    refusal = (
+        f"another hexdet is writing into {folder}: wait until it has ended, or give another folder"
+    )
+    with held(folder, refusal):
+        yield
 
 
 class Bundle:

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import platform
 import sys
-import tempfile
 from pathlib import Path
 
 import onnx
 
 from ..errors import ArtifactError, NotRunError, ToolError
 from ..runtime.contract import DetectorContract
-from ..runtime.files import replacing
+from ..runtime.files import replacing_set, write_bytes
 from ..runtime.htp import TIME_LIMIT_S, EmulatorProcess, IntegerBackend
 from ..runtime.processes import ModuleProcess
 from ..runtime.qnn import htp_options, open_session
+from ..runtime.scratch import scratch_folder
 from ..runtime.targets import Target
 
 WRITER = "hexdet.export.context_binary"
@@ -45,22 +45,19 @@ def write_context_binary(
     if not int8_onnx.is_file():
         raise ArtifactError(f"{int8_onnx} is missing: make it with `hexdet quantize`")
     what = f"compiling {int8_onnx.name} for {target.name}"
-    with tempfile.TemporaryDirectory(prefix="hexdet-context-") as name:
-        process = ModuleProcess(writer, [str(int8_onnx.resolve()), target.name, name])
+    with scratch_folder() as folder:
+        process = ModuleProcess(writer, [str(int8_onnx.resolve()), target.name, str(folder)])
         try:
             process.wait(what, time_limit_s)
         finally:
             process.close()
-        wrapper, binary = _read(Path(name), what, process)
+        wrapper, binary = _read(folder, what, process)
         wrapper.graph.node[0].attribute.append(
             onnx.helper.make_attribute("ep_cache_context", out_bin.name)
         )
-        # Without its old wrapper an interrupted run leaves no pair that does not belong together.
-        out_onnx.unlink(missing_ok=True)
-        with replacing(out_bin) as temporary:
-            temporary.write_bytes(binary)
-        with replacing(out_onnx) as temporary:
-            temporary.write_bytes(wrapper.SerializeToString())
+        with replacing_set(out_onnx.parent, seal=out_onnx.name) as staged:
+            write_bytes(staged / out_bin.name, binary)
+            write_bytes(staged / out_onnx.name, wrapper.SerializeToString())
     return out_onnx
 
 

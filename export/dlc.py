@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from ..errors import ToolError
-from ..runtime.files import replacing
+from ..runtime.files import write_bytes
 from ..runtime.processes import ModuleProcess
+from ..runtime.scratch import scratch_folder
+from .dlc_file.times import without_times
 
 WRITER = "hexdet.export.dlc_writer"
 
@@ -20,9 +21,8 @@ def write_dlc(graph: Path, target: Path, time_limit_s: float, *, writer: str = W
     in between that would run on the CPU. Raises ToolError.
     """
     what = f"writing {target.name}"
-    with tempfile.TemporaryDirectory(prefix="hexdet-dlc-") as name:
-        folder = Path(name)
-        process = ModuleProcess(writer, [str(graph.resolve()), name])
+    with scratch_folder() as folder:
+        process = ModuleProcess(writer, [str(graph.resolve()), str(folder)])
         try:
             process.wait(what, time_limit_s)
         finally:
@@ -33,6 +33,4 @@ def write_dlc(graph: Path, target: Path, time_limit_s: float, *, writer: str = W
                 f"{what} gave {len(found)} DLCs instead of one: the HTP did not take the whole "
                 f"graph {graph.name}: {process.last_lines()}"
             )
-        with replacing(target) as temporary:
-            temporary.write_bytes(found[0].read_bytes())
-    return target
+        return write_bytes(target, without_times(found[0].read_bytes(), what))

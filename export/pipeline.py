@@ -15,8 +15,8 @@ from ..errors import ArtifactError
 from ..recipe import Recipe
 from ..runtime.backend import GRAPHS
 from ..runtime.contract import FILE_NAME as CONTRACT
-from ..runtime.contract import load_contract
-from ..runtime.files import replacing, sha256_of
+from ..runtime.contract import DetectorContract, load_contract
+from ..runtime.files import replacing_set, sha256_of
 from ..runtime.images import normalise
 from ..training.checkpoint import Checkpoint
 from ..training.contract import contract_of
@@ -60,9 +60,7 @@ def export_foreign(
         with watch.stage("export", "cutting the graph back to its heads") as step:
             model, cut = load_foreign(graph, contract, recipe.export.opset, prototxt)
             step(1, 1)
-        with replacing(bundle.folder / FLOAT) as temporary:
-            onnx.save(model, temporary)
-        contract.save(bundle.folder)
+        _save(model, contract, bundle.folder)
         bundle.note("cut", dataclasses.asdict(cut))
 
     if not graph.is_file():
@@ -118,7 +116,11 @@ def _export(recipe: Recipe, checkpoint: Checkpoint, bundle: Bundle, watch: Watch
             check_float_graph(difference, f"the {stage} ONNX graph")
             rows[stage] = dataclasses.asdict(difference)
             step(done, 3)
-    with replacing(bundle.folder / FLOAT) as temporary:
-        onnx.save(graphs.simplified, temporary)
-    contract.save(bundle.folder)
+    _save(graphs.simplified, contract, bundle.folder)
     bundle.note("float_parity", {"images": len(indices), **rows})
+
+
+def _save(model: onnx.ModelProto, contract: DetectorContract, folder: Path) -> None:
+    with replacing_set(folder, seal=CONTRACT) as staged:
+        onnx.save(model, staged / FLOAT)
+        contract.save(staged)

@@ -23,7 +23,7 @@ from ..recipe import Recipe
 from ..runtime.backend import GRAPHS, graph_path
 from ..runtime.contract import FILE_NAME as CONTRACT
 from ..runtime.contract import load_contract
-from ..runtime.files import replacing, sha256_of
+from ..runtime.files import replacing_set, sha256_of
 from ..runtime.targets import Target, target_of_arch
 from ..training.contract import contract_of
 from .bundle import Bundle
@@ -97,12 +97,12 @@ def _quantize(recipe: Recipe, images: CalibrationImages, folder: Path, watch: Wa
             step,
         )
     encodings = encodings_of(quantized.model, recipe.quantization)
-    with replacing(folder / INT8) as temporary:
-        onnx.save(quantized.model, temporary)
-    if recipe.quantization.equalise:
-        with replacing(folder / EQUALISED) as temporary:
-            onnx.save(quantized.base, temporary)
-    save_encodings(folder, encodings)
-    save_manifest(images, folder, recipe.calibration.selection)
     known = output_encodings_of(encodings, contract.output_shapes())
-    dataclasses.replace(load_contract(folder), encodings=known).save(folder)
+    before = load_contract(folder)
+    with replacing_set(folder, seal=CONTRACT) as staged:
+        onnx.save(quantized.model, staged / INT8)
+        if recipe.quantization.equalise:
+            onnx.save(quantized.base, staged / EQUALISED)
+        save_encodings(staged, encodings)
+        save_manifest(images, staged, recipe.calibration.selection)
+        dataclasses.replace(before, encodings=known).save(staged)

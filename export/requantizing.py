@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from ..recipe import Recipe
 from ..runtime.backend import graph_path
 from ..runtime.contract import load_contract
+from ..runtime.scratch import scratch_folder
 from .bundle import Bundle
 from .quantizing_stage import quantize_bundle
 from .stages import STAGES, Watcher
@@ -23,8 +23,7 @@ def requantizer(bundle: Bundle, recipe: Recipe) -> Iterator[Callable[[int, int],
     It returns a folder with `detector.json` and `int8.onnx`, the same at each call and gone at the
     end; the bundle itself stays as it is. Raises what quantizing raises.
     """
-    with tempfile.TemporaryDirectory(prefix="hexdet-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         shutil.copy(graph_path(bundle.folder, "float"), folder)
         load_contract(bundle.folder).save(folder)
 

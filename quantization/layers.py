@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +11,7 @@ import onnx
 from onnx import helper
 
 from ..runtime.emulator import EmulatorProcess
+from ..runtime.scratch import scratch_folder
 from ..runtime.targets import Target
 from .cpu_session import cpu_session
 from .encodings import code_tensors, plain_name
@@ -56,8 +55,8 @@ def emulator_layers(model: onnx.ModelProto, target: Target, limit_s: float) -> I
     limit_s: for opening, and for each image. Raises ToolError where Qualcomm's libraries fail.
     """
     exposed = expose(model)
-    with tempfile.TemporaryDirectory(prefix="hexdet-") as name:
-        path = Path(name, "exposed.onnx")
+    with scratch_folder() as folder:
+        path = folder / "exposed.onnx"
         onnx.save(exposed, path)
         process = EmulatorProcess(path, target, exposed_shapes(exposed), limit_s)
         with contextlib.closing(process):

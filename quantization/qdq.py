@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -13,6 +11,7 @@ from onnxruntime.quantization import CalibrationMethod, QuantType, quantize_stat
 from onnxruntime.quantization.calibrate import TensorsData, save_tensors_data
 from onnxruntime.quantization.execution_providers.qnn import get_qnn_qdq_config
 
+from ..runtime.scratch import scratch_folder
 from .ranges.estimators import Range
 from .widths import Overrides
 
@@ -42,8 +41,8 @@ def to_qdq(
         model.CopyFrom(given)
     # What onnxruntime leaves on a graph that went through its own simplification: ours is simple.
     model.metadata_props.add(key="onnx.quant.pre_process", value="onnxruntime.quant")
-    with tempfile.TemporaryDirectory(prefix="hexdet-") as folder:
-        source, result = Path(folder, "float.onnx"), Path(folder, "qdq.onnx")
+    with scratch_folder() as folder:
+        source, result = folder / "float.onnx", folder / "qdq.onnx"
         onnx.save(model, source)
         config = get_qnn_qdq_config(
             str(source),
@@ -54,7 +53,7 @@ def to_qdq(
             init_overrides=overrides,
             add_qtype_converts=False,  # `overrides` holds them: the outputs must end in 8 bits
         )
-        known = Path(folder, "ranges.json")
+        known = folder / "ranges.json"
         save_tensors_data(_tensors_data(ranges), known)
         quantize_static(
             str(source),

@@ -6,51 +6,89 @@ import hashlib
 import json
 import math
 import os
-import tempfile
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from ..errors import ArtifactError
+from .locks import reserved
+from .scratch import FULL, scratch_folder
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, size: int | None = None) -> Iterator[Path]:
     """Yield a temporary path in the same folder; on success it takes the place of `path`.
 
-    Raises ArtifactError where the disk is full or the folder cannot be written; the old file,
+    size: how many bytes will be written, where that is known. The temporary name is the same each
+    time: what a killed process left under it is written over. Raises ArtifactError where the disk
+    is full, the folder cannot be written or another process is writing the same file; the old file,
     where there was one, is then untouched and the temporary one is gone.
     """
+    # The suffix stays: some writers choose their format by it.
+    temporary = path.with_name(f".{path.stem}-part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The suffix stays: some writers choose their format by it.
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix
-        )
-        os.close(handle)
+        with reserved(temporary) as ours:
+            if not ours:
+                raise ArtifactError(f"cannot write {path}: another process is writing it")
+            try:
+                yield temporary
+                sync(temporary)
+                umask = os.umask(0)
+                os.umask(umask)
+                temporary.chmod(0o666 & ~umask)
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
     except OSError as error:
-        raise ArtifactError(f"cannot write {path}: {error.strerror}") from error
-    temporary = Path(name)
+        raise ArtifactError(f"cannot write {path}: {_why(error, path.parent, size)}") from error
+
+
+@contextmanager
+def replacing_set(folder: Path, seal: str) -> Iterator[Path]:
+    """Yield an empty folder for files that belong together; on success they move into `folder`.
+
+    seal: the file without which nobody reads the others. Its old content goes first and its new
+    one comes last: a process that is killed in between leaves no set whose files do not belong
+    together. Raises ArtifactError where the disk is full; the old files are then untouched.
+    """
     try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        with temporary.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        with scratch_folder(folder) as staged:
+            yield staged
+            files = sorted(staged.iterdir(), key=lambda path: path.name == seal)
+            for file in files:
+                sync(file)
+            (folder / seal).unlink(missing_ok=True)
+            for file in files:
+                file.replace(folder / file.name)
     except OSError as error:
-        raise ArtifactError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise ArtifactError(f"cannot write {folder}: {_why(error, folder, None)}") from error
+
+
+def sync(path: Path) -> None:
+    """Wait until a file is on the disk; OSError where it has no room there."""
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def _why(error: OSError, folder: Path, size: int | None) -> str:
+    """Return what went wrong; of a full disk also how much is needed, where known, and free."""
+    text = error.strerror or str(error)
+    if error.errno not in FULL:
+        return text
+    with suppress(OSError):
+        needed = "" if size is None else f"{size / 2**20:.2f} MiB needed, "
+        text += f" ({needed}{shutil.disk_usage(folder).free / 2**20:.2f} MiB free)"
+    return text
 
 
 def write_text(path: Path, text: str) -> Path:
     """Write a UTF-8 text file atomically and return its path."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return path
+    return write_bytes(path, text.encode("utf-8"))
 
 
 def to_json(value: Any) -> str:
@@ -68,7 +106,7 @@ def _finite(value: Any) -> Any:
 
 def write_bytes(path: Path, data: bytes) -> Path:
     """Write a file atomically and return its path."""
-    with replacing(path) as temporary:
+    with replacing(path, len(data)) as temporary:
         temporary.write_bytes(data)
     return path
 

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ArtifactError
-
-GRACE_S = 2.0
-"""The workers of a training that was killed may hold its folder for a moment longer."""
+from ..runtime.locks import held
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,13 +52,8 @@ class TrainingFolder:
 
         Raises ArtifactError where another training writes here, or has, and is not to be resumed.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.path, os.O_RDONLY)
-        except OSError as error:
-            raise ArtifactError(f"cannot write {self.path}: {error.strerror}") from error
-        try:
-            self._lock(handle)
+        refusal = f"another training writes into {self.path}: wait for it, or give another --build"
+        with held(self.path, refusal):
             if not resume and self.state.is_file():
                 raise ArtifactError(
                     f"{self.path} already holds a training: continue it with --resume, or remove "
@@ -74,25 +63,3 @@ class TrainingFolder:
                 for left in self.path.glob(f".{file.stem}-*{file.suffix}"):
                     left.unlink(missing_ok=True)
             yield
-        finally:
-            # Closing is not enough: forked workers may live on for a moment, and share the lock.
-            with contextlib.suppress(OSError):
-                fcntl.flock(handle, fcntl.LOCK_UN)
-            os.close(handle)
-
-    def _lock(self, handle: int) -> None:
-        end = time.monotonic() + GRACE_S
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                if time.monotonic() > end:
-                    raise ArtifactError(
-                        f"another training writes into {self.path}: wait for it, or give another "
-                        f"--build"
-                    ) from error
-                time.sleep(GRACE_S / 20)
-            except OSError:
-                return  # some network file systems know no locks
-            else:
-                return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import onnx
 from ...quantization.encodings import code_tensors, plain_name
 from ...quantization.layers import Pixels, Values, expose, exposed_shapes
 from ...runtime.emulator import EmulatorProcess
+from ...runtime.scratch import scratch_folder
 from ...runtime.targets import Target
 from ..context_binary import write_context_binary
 from ..dlc_file.exposing import composed_name, expose_activations
@@ -22,10 +22,10 @@ def context_layers(
 ) -> Values:
     """Return the codes of a context binary, compiled for this with every activation exposed."""
     exposed = expose(model)
-    with tempfile.TemporaryDirectory(prefix="hexdet-") as name:
-        graph, wrapper = Path(name, "exposed.onnx"), Path(name, "wrapper.onnx")
+    with scratch_folder() as folder:
+        graph, wrapper = folder / "exposed.onnx", folder / "wrapper.onnx"
         onnx.save(exposed, graph)
-        write_context_binary(graph, target, Path(name, "exposed.bin"), wrapper, limit_s)
+        write_context_binary(graph, target, folder / "exposed.bin", wrapper, limit_s)
         process = EmulatorProcess(wrapper, target, exposed_shapes(exposed), limit_s)
         with closing(process):
             return process.run(pixels)
@@ -35,8 +35,8 @@ def dlc_layers(
     path: Path, model: onnx.ModelProto, pixels: Pixels, target: Target, limit_s: float
 ) -> Values:
     """Return the codes of the DLC itself, executed with its own activations made outputs."""
-    with tempfile.TemporaryDirectory(prefix="hexdet-") as name:
-        copy = Path(name, path.name)
+    with scratch_folder() as folder:
+        copy = folder / path.name
         shapes = expose_activations(path, copy)
         composed = {composed_name(own): shape for own, shape in shapes.items()}
         with closing(EmulatorProcess(copy, target, composed, limit_s, DLC_WORKER)) as process:

@@ -10,7 +10,7 @@ from typing import Any
 from .container import Archive
 from .limits import MAX_DEPTH, MAX_METADATA_BYTES, MAX_METADATA_KEYS, Ledger
 
-_PREFIX = "dlc.metadata"
+PREFIX = "dlc.metadata"
 _HISTORY = "history."
 _GENERATIONS = "dlcGenerationInfo."
 
@@ -28,7 +28,7 @@ def read_metadata(archive: Archive, ledger: Ledger) -> Metadata:
     """Read every metadata entry of a DLC; a file without any has none. Raises ArtifactError."""
     values: dict[str, str] = {}
     for name in archive.entries:
-        if not name.startswith(_PREFIX):
+        if not name.startswith(PREFIX):
             continue
         raw = archive.read(name)
         if raw is None or len(raw) > MAX_METADATA_BYTES:

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import json
 import logging
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +24,7 @@ from ...errors import ArtifactError
 from ...recipe import QuantizationSection
 from ...runtime.contract import InputSpec
 from ...runtime.images import normalise
+from ...runtime.scratch import scratch_folder
 from ..graph_edits import IMAGE
 from ..weight_grid import WeightGrid, weight_grids
 from .engine import engine, heard, quiet
@@ -110,8 +109,8 @@ def _simulation(quantsim: Any, work: onnx.ModelProto, section: QuantizationSecti
         "model_input": {"is_input_quantized": "True"},  # AIMET takes no other answer
         "model_output": {},
     }
-    with tempfile.TemporaryDirectory(prefix="hexdet-") as folder:
-        path = Path(folder, "config.json")
+    with scratch_folder() as folder:
+        path = folder / "config.json"
         path.write_text(json.dumps(config), encoding="utf-8")
         simulation = quantsim.QuantizationSimModel(work, config_file=str(path))
     for name in simulation.activation_names:

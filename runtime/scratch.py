@@ -1,0 +1,96 @@
+"""Folders for files on their way to somewhere else; those of killed processes are cleared away."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import ArtifactError
+
+PREFIX = "hexdet-scratch-"
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextlib.contextmanager
+def scratch_folder(place: Path | None = None) -> Iterator[Path]:
+    """Yield an empty folder that is gone at the end.
+
+    place: where it is made; in the system's folder for temporary files (TMPDIR) where None. What
+    killed processes left there is removed first. Raises ArtifactError where none can be made, or
+    where its disk becomes full while it is used.
+    """
+    with contextlib.ExitStack() as stack:
+        advice = "set TMPDIR" if place is None else "make room there"
+        try:
+            where = Path(tempfile.gettempdir()) if place is None else place
+            _sweep(where)
+            folder = stack.enter_context(_made(where))
+        except OSError as error:
+            raise ArtifactError(
+                f"cannot make a folder for temporary files{_of(place)}: {error.strerror}; {advice}"
+            ) from error
+        try:
+            yield folder
+        except OSError as error:
+            elsewhere = error.filename and not Path(str(error.filename)).is_relative_to(where)
+            if error.errno not in FULL or elsewhere:
+                raise
+            free = shutil.disk_usage(where).free / 2**20
+            raise ArtifactError(
+                f"cannot write into {where}: {error.strerror} ({free:.2f} MiB free); {advice}"
+            ) from error
+
+
+def _of(place: Path | None) -> str:
+    return "" if place is None else f" in {place}"
+
+
+if sys.platform == "win32":
+
+    @contextlib.contextmanager
+    def _made(where: Path) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(prefix=PREFIX, dir=where) as name:
+            yield Path(name)
+
+    def _sweep(where: Path) -> None:
+        pass
+
+else:
+    import os
+
+    from .locks import let_go, take
+
+    FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+
+    @contextlib.contextmanager
+    def _made(where: Path) -> Iterator[Path]:
+        folder, handle = _locked_folder(where)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            let_go(handle)
+
+    def _locked_folder(where: Path) -> tuple[Path, int]:
+        while True:
+            folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=where))
+            with contextlib.suppress(FileNotFoundError):  # taken for left behind before it was ours
+                handle = take(folder, FLAGS)
+                if handle is not None:
+                    return folder, handle
+
+    def _sweep(where: Path) -> None:
+        """Remove the folders of processes that are no more: nobody holds them."""
+        for folder in where.glob(f"{PREFIX}*"):
+            with contextlib.suppress(OSError):
+                if folder.lstat().st_uid != os.getuid():
+                    continue
+                handle = take(folder, FLAGS)
+                if handle is not None:
+                    shutil.rmtree(folder, ignore_errors=True)
+                    let_go(handle)
