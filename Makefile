@@ -7,7 +7,7 @@ BUNDLE := build/$(basename $(notdir $(RECIPE)))
 LIMIT  ?=
 export HEXDET_DATA
 
-.PHONY: export-dlc report parity train evaluate test fuzz lint format clean
+.PHONY: export-dlc report parity train evaluate test doctor fuzz lint format clean
 .DEFAULT_GOAL := export-dlc
 
 export-dlc: $(VENV)/ready ## checkpoint -> ONNX -> INT8 -> DLC, with a short accuracy check
@@ -29,13 +29,16 @@ SLOW ?=
 test: $(VENV)/ready-dev ## every test that this machine can run, SLOW=1 for the slow; says what it skipped
 	$(BIN)/pytest --numprocesses auto --dist loadfile $(if $(SLOW),--slow)
 
+doctor: $(VENV)/ready ## what this machine can do, and what to do where it cannot
+	$(BIN)/hexdet doctor
+
 COUNT ?= 100000
 fuzz: $(VENV)/ready-dev ## COUNT mutated DLCs into the DLC reader
 	$(BIN)/python tests/fuzz/fuzz_dlc.py --count $(COUNT)
 
 # mypy wants the package by its name, and a checkout's folder may be called anything.
-STAGES  := runtime datasets evaluation calibration_data training quantization export benchmarks
-DOOR    := __main__ anchoring benches benching benching_host benching_results console data_verbs detecting dlc_verb errors evaluating importing inspecting left_out networks_verb options quantizing recipe recipe_anchors recipe_data recipe_export recipe_section recipe_training tables training_verb verbs
+STAGES  := runtime datasets evaluation calibration_data training quantization export benchmarks doctor
+DOOR    := __main__ anchoring benches benching benching_host benching_results console data_verbs detecting dlc_verb doctoring errors evaluating importing inspecting left_out networks_verb options quantizing recipe recipe_anchors recipe_data recipe_export recipe_section recipe_training tables training_verb verbs
 lint: $(VENV)/ready-dev ## ruff, its formatter, mypy strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -299,12 +299,15 @@ def diagnose(
     backend: Annotated[BackendChoice, typer.Option()] = BackendChoice.cpu,
     limit: Annotated[int, typer.Option(min=1, help="Test images to measure on.")] = 4,
     worst: Annotated[int, typer.Option(min=1, help="Layers to show.")] = 10,
+    plots: Annotated[
+        Path | None, typer.Option("--plots", help="Draw errors and weights into this folder.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show which layers of the INT8 graph lose the accuracy, and what to do about each."""
     from . import quantizing
 
-    quantizing.diagnose(bundle, backend.value, limit, worst, as_json)
+    quantizing.diagnose(bundle, backend.value, limit, worst, plots, as_json)
 
 
 @app.command(epilog="Example: hexdet dlc-info build/heads/int8.dlc --csv")

@@ -49,6 +49,13 @@ class SaveChoice(StrEnum):
     jsonl = "jsonl"
 
 
+class JobChoice(StrEnum):
+    """Which work a machine is examined for."""
+
+    export = "export"
+    detect = "detect"
+
+
 class SplitChoice(StrEnum):
     """Which part of the dataset is scored."""
 
