@@ -18,6 +18,7 @@ from pycocotools.cocoeval import COCOeval
 
 from ..datasets.record import Annotation
 from ..evaluation.coco_metrics import CocoMetrics, coco_metrics
+from ..evaluation.matches import areas
 from ..evaluation.matching import overlaps_of
 from ..evaluation.scores import score_all
 from ..runtime.detections import Detections
@@ -108,9 +109,11 @@ def prepare_reference(
         "images": [{"id": i} for i in range(1, len(truths) + 1)],
         "categories": [{"id": i, "name": name} for i, name in enumerate(classes, 1)],
         "annotations": [
-            {**_place(image, box, label), "iscrowd": int(ignore)}
+            {**_place(image, box, label), **stated, "iscrowd": int(ignore)}
             for image, t in enumerate(truths, 1)
-            for box, label, ignore in zip(t.boxes, t.labels, t.ignore, strict=True)
+            for box, label, ignore, stated in zip(
+                t.boxes, t.labels, t.ignore, _stated_areas(t), strict=True
+            )
         ],
     }
     results = COCO()
@@ -154,10 +157,20 @@ def _place(image: int, box: npt.NDArray[np.float32], label: int) -> dict[str, An
     }
 
 
+def _stated_areas(truth: Annotation) -> list[dict[str, float]]:
+    """Return the area of each object as its annotation states it, nothing where it does not."""
+    if truth.areas is None:
+        return [{}] * len(truth)
+    return [{} if math.isnan(area) else {"area": area} for area in truth.areas.tolist()]
+
+
 def seeded_case(
     images: int, detections: int, classes: tuple[str, ...], seed: int = SEED
 ) -> tuple[list[Annotation], list[Detections]]:
-    """Return images with objects of all sizes, some ignored, and shifted and false detections."""
+    """Return images with objects of all sizes, some ignored, and shifted and false detections.
+
+    The area of an object is not that of its box, as with COCO's masks.
+    """
     random = np.random.default_rng(seed)
     truths, found = [], []
     for _ in range(images):
@@ -168,10 +181,12 @@ def seeded_case(
 
 
 def _objects(random: np.random.Generator, count: int, classes: int) -> Annotation:
+    boxes = _boxes(random, count)
     return Annotation(
-        boxes=_boxes(random, count),
+        boxes=boxes,
         labels=random.integers(1, classes + 1, count),
         ignore=random.random(count) < IGNORED,
+        areas=areas(boxes) * random.uniform(0.3, 1.0, count),
     )
 
 

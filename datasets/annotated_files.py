@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -144,8 +145,9 @@ class AnnotatedFiles:
             digest.update(np.asarray(self._listing.size(index) or (0, 0), np.int64).tobytes())
             for part in (objects.boxes, np.asarray(labels, np.int64), objects.ignore):
                 digest.update(part.tobytes())
-            if objects.landmarks is not None:
-                digest.update(objects.landmarks.tobytes())
+            for more in (objects.landmarks, objects.areas):
+                if more is not None:
+                    digest.update(more.tobytes())
         return digest.hexdigest()
 
     def _truth(self, index: int, size: Size) -> Built:
@@ -178,6 +180,7 @@ class AnnotatedFiles:
                     ignore=bool(objects.ignore[place]),
                     detail=keys[code],
                     landmarks=None if points is None else points[place],
+                    area=math.nan if objects.areas is None else float(objects.areas[place]),
                 )
         return size, builder.build(), dropped
 

@@ -35,6 +35,7 @@ class CocoAnnotation(msgspec.Struct, gc=False):
     image_id: int
     category_id: int
     bbox: list[float] = []
+    area: float | None = None
     iscrowd: int = 0
     ignore: int = 0
 
@@ -138,4 +139,5 @@ def _add(
         return
     x, y, width, height = box
     ignore = bool(annotation.iscrowd or annotation.ignore)
-    listing.add_object((x, y, x + width, y + height), name, ignore=ignore)
+    area = annotation.area
+    listing.add_object((x, y, x + width, y + height), name, ignore=ignore, area=area)

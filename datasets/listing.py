@@ -25,12 +25,14 @@ class Objects:
     classes: int32 [n], indices into `Listing.classes`. ignore: bool [n].
     landmarks: float32 [n, 5, 2] in the unit of the boxes, NaN where not known; None where the
         whole listing has none.
+    areas: float64 [n] in square pixels, NaN where not stated; None where the listing has none.
     """
 
     boxes: npt.NDArray[np.float64]
     classes: npt.NDArray[np.int32]
     ignore: npt.NDArray[np.bool_]
     landmarks: npt.NDArray[np.float32] | None
+    areas: npt.NDArray[np.float64] | None
 
 
 class Listing:
@@ -47,6 +49,7 @@ class Listing:
         self._classes = array("i")
         self._ignore = array("b")
         self._landmarks = array("f")
+        self._areas = array("d")
         self._starts = array("q")
 
     def __len__(self) -> int:
@@ -69,15 +72,19 @@ class Listing:
         *,
         ignore: bool = False,
         landmarks: list[float] | None = None,
+        area: float | None = None,
     ) -> None:
         """Add an object to the last image.
 
         box: (x1, y1, x2, y2); name: of its class; landmarks: x, y of the five points in the order
-        of LANDMARKS, NaN where one is not known.
+        of LANDMARKS, NaN where one is not known; area: in square pixels, where it is stated.
         """
         if landmarks is not None:
             missing = len(self._ignore) * POINTS - len(self._landmarks)
             self._landmarks.extend([float("nan")] * missing + landmarks)
+        if area is not None:
+            missing = len(self._ignore) - len(self._areas)
+            self._areas.extend([*[float("nan")] * missing, area])
         self._boxes.extend(box)
         self._classes.append(self.classes.setdefault(name, len(self.classes)))
         self._ignore.append(ignore)
@@ -94,17 +101,18 @@ class Listing:
         """Return the objects of image `index`."""
         start = self._starts[index]
         end = self._starts[index + 1] if index + 1 < len(self._starts) else len(self._ignore)
-        landmarks = None
+        landmarks = areas = None
         if self._landmarks:
-            known = np.asarray(self._landmarks[start * POINTS : end * POINTS], np.float32)
-            flat = np.full((end - start) * POINTS, np.nan, np.float32)
-            flat[: len(known)] = known
-            landmarks = flat.reshape(-1, len(LANDMARKS), 2)
+            flat = _cut(self._landmarks, start * POINTS, end * POINTS)
+            landmarks = flat.astype(np.float32).reshape(-1, len(LANDMARKS), 2)
+        if self._areas:
+            areas = _cut(self._areas, start, end)
         return Objects(
             boxes=np.asarray(self._boxes[4 * start : 4 * end], np.float64).reshape(-1, 4),
             classes=np.asarray(self._classes[start:end], np.int32),
             ignore=np.asarray(self._ignore[start:end], np.bool_),
             landmarks=landmarks,
+            areas=areas,
         )
 
     def counts(self) -> dict[str, int]:
@@ -117,3 +125,9 @@ class Listing:
         places = np.flatnonzero(np.asarray(self._classes) == self.classes[name])
         found = np.searchsorted(np.asarray(self._starts), places, side="right") - 1
         return np.unique(found).astype(np.int64)
+
+
+def _cut(values: array[float], start: int, end: int) -> npt.NDArray[np.float64]:
+    """Return a stretch of a column; it may end early, for what follows is not known: NaN."""
+    known = np.asarray(values[start:end], np.float64)
+    return np.append(known, np.full(end - start - len(known), np.nan))

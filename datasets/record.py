@@ -36,12 +36,15 @@ class Annotation:
         training takes no loss from it.
     landmarks: float32 [n, 5, 2], (x, y) in pixels of the image (not clipped to it) in the order
         of LANDMARKS, NaN where a point is not known; None where no box has any.
+    areas: float64 [n], of the object itself in square pixels, as the annotation states it (COCO's:
+        of its mask), NaN where it does not; None where it does of none.
     """
 
     boxes: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int64]
     ignore: npt.NDArray[np.bool_]
     landmarks: npt.NDArray[np.float32] | None = None
+    areas: npt.NDArray[np.float64] | None = None
 
     @classmethod
     def empty(cls) -> Annotation:
@@ -116,6 +119,7 @@ class AnnotationBuilder:
     _labels: list[int] = field(default_factory=list)
     _ignore: list[bool] = field(default_factory=list)
     _landmarks: list[npt.NDArray[np.float32] | None] = field(default_factory=list)
+    _areas: list[float] = field(default_factory=list)
 
     def add(
         self,
@@ -125,12 +129,14 @@ class AnnotationBuilder:
         ignore: bool = False,
         detail: str = "",
         landmarks: npt.ArrayLike | None = None,
+        area: float = math.nan,
     ) -> None:
         """Add one box (x1, y1, x2, y2) in pixels, clipped to the image, or list why it is dropped.
 
         label: class index from 1, or None for a class that the dataset does not know.
         landmarks: [5, 2], (x, y) in pixels in the order of LANDMARKS, NaN where a point is not
             known; None where the object has none. They are kept as they are, never clipped.
+        area: of the object itself in square pixels, NaN where the annotation does not state it.
         """
         where = f"{detail} {tuple(round(float(v), 1) for v in box)}".strip()
         if label is None:
@@ -151,6 +157,7 @@ class AnnotationBuilder:
         self._labels.append(label)
         self._ignore.append(ignore)
         self._landmarks.append(_points(landmarks))
+        self._areas.append(area)
 
     def build(self) -> Annotation:
         """Return what was kept, in the order it was added."""
@@ -159,6 +166,7 @@ class AnnotationBuilder:
             labels=np.asarray(self._labels, np.int64),
             ignore=np.asarray(self._ignore, np.bool_),
             landmarks=self._built_landmarks(),
+            areas=None if all(map(math.isnan, self._areas)) else np.asarray(self._areas),
         )
 
     def _built_landmarks(self) -> npt.NDArray[np.float32] | None:

@@ -9,9 +9,9 @@ import numpy as np
 
 from .average_precision import interpolated
 from .curves import rank
-from .matches import NOTHING, Matches
+from .matches import NOTHING, Double, Matches
 from .matching import ALL, LARGE, MEDIUM, SMALL, match_coco
-from .overlaps import Double, Overlaps
+from .overlaps import Overlaps
 
 MAX_DETECTIONS = 100
 """Detections of an image and class that COCO scores (pycocotools, `Params.maxDets`)."""
@@ -25,8 +25,9 @@ class CocoMetrics:
 
     ap: mean over IoU 0.5 to 0.95; ap50, ap75: at one. ar_1, ar_10, ar_100: the highest recall with
     so many detections of an image and class, mean over the IoUs. *_small, *_medium, *_large: of
-    objects up to 32 x 32, up to 96 x 96 and beyond, by area in pixels of the image. All are means
-    over the classes that have such an object; nan where none has. At most 100 detections.
+    objects up to 32 x 32, up to 96 x 96 and beyond, by the area in pixels of the image that the
+    annotation states (COCO's: of the mask), else the box's. All are means over the classes that
+    have such an object; nan where none has. At most 100 detections.
     """
 
     ap: float

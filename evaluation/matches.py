@@ -16,6 +16,7 @@ from ..runtime.detections import Detections
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Float = npt.NDArray[np.float32]
+Double = npt.NDArray[np.float64]
 
 NOTHING = -1
 """In `truth_of`: the detection found no object."""
@@ -27,7 +28,8 @@ class Truths:
 
     images: how many. image, label: int64 [objects], the image from 0 and the class from 1.
     boxes: float32 [objects, 4], corners in pixels of the image. counted: bool [objects], False
-    for the ignored.
+    for the ignored. area: float64 [objects], the object's own in square pixels where its annotation
+    states it, else its box's.
     """
 
     images: int
@@ -35,6 +37,7 @@ class Truths:
     label: Ints
     boxes: Float
     counted: Bools
+    area: Double
 
     @classmethod
     def of(cls, truths: Sequence[Annotation]) -> Truths:
@@ -45,11 +48,26 @@ class Truths:
             label=np.concatenate([np.zeros(0, np.int64), *(t.labels for t in truths)]),
             boxes=np.concatenate([np.zeros((0, 4), np.float32), *(t.boxes for t in truths)]),
             counted=~np.concatenate([np.zeros(0, np.bool_), *(t.ignore for t in truths)]),
+            area=np.concatenate([np.zeros(0, np.float64), *map(_areas, truths)]),
         )
 
     def objects(self, label: int) -> int:
         """Return how many objects of a class count."""
         return int((self.counted & (self.label == label)).sum())
+
+
+def areas(boxes: Float) -> Double:
+    """Return the area of each box, float64 [n], in square pixels.
+
+    Sums and products in float64, as pycocotools has them: a box on a threshold stays on its side.
+    """
+    corners = boxes.astype(np.float64)
+    return np.asarray((corners[:, 2:4] - corners[:, 0:2]).prod(axis=1), np.float64)
+
+
+def _areas(truth: Annotation) -> Double:
+    own = areas(truth.boxes)
+    return own if truth.areas is None else np.where(np.isnan(truth.areas), own, truth.areas)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

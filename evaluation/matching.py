@@ -13,8 +13,8 @@ import numpy as np
 
 from ..datasets.record import Annotation
 from ..runtime.detections import Detections
-from .matches import NOTHING, Bools, Found, Ints, Matches, Truths
-from .overlaps import Double, Overlaps, areas
+from .matches import NOTHING, Bools, Double, Found, Ints, Matches, Truths, areas
+from .overlaps import Overlaps
 
 MAX_DETECTIONS = 200
 """Detections an image that are scored unless asked; COCO's own 100 would cut a dense crowd."""
@@ -36,7 +36,7 @@ ALL = AreaRange(name="all", low=0.0, high=1e10)
 SMALL = AreaRange(name="small", low=0.0, high=32.0**2)
 MEDIUM = AreaRange(name="medium", low=32.0**2, high=96.0**2)
 LARGE = AreaRange(name="large", low=96.0**2, high=1e10)
-"""pycocotools, `Params.areaRng`; hexdet knows no mask: an object's area is its box's."""
+"""pycocotools, `Params.areaRng`."""
 
 
 def match(
@@ -69,8 +69,7 @@ def match_coco(
     nothing is no false alarm. Source: pycocotools, `COCOeval.evaluateImg`.
     """
     truths, found = overlaps.truths, overlaps.found
-    size = areas(truths.boxes)
-    counted = truths.counted & (size >= area.low) & (size <= area.high)
+    counted = truths.counted & (truths.area >= area.low) & (truths.area <= area.high)
     truth_of = _take(overlaps, counted)
     own = areas(found.boxes)
     outside = (own < area.low) | (own > area.high)

@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from .matches import Float, Found, Ints, Truths
+from .matches import Double, Found, Ints, Truths, areas
 
 LEAST = 0.5
 """The overlap under which no protocol here makes a hit: such pairs are not kept."""
 BLOCK_PAIRS = 1 << 18
 """Pairs that are computed at once: few enough to stay in the processor's cache."""
-
-Double = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,15 +61,6 @@ class Overlaps:
             iou=columns[2],
             covered=columns[3],
         )
-
-
-def areas(boxes: Float) -> Double:
-    """Return the area of each box, float64 [n], in square pixels.
-
-    Sums and products in float64, as pycocotools has them: a box on a threshold stays on its side.
-    """
-    corners = boxes.astype(np.float64)
-    return np.asarray((corners[:, 2:4] - corners[:, 0:2]).prod(axis=1), np.float64)
 
 
 def _measure(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hexdet.datasets.faults import Faults
@@ -68,6 +69,26 @@ def test_ids_join_images_and_categories_and_crowds_are_ignored(
     assert second.boxes.tolist() == [[1, 2, 4, 6], [10, 10, 60, 40], [5, 5, 14, 14]]
     assert second.ignore.tolist() == [False, False, True]
     assert len(third) == 0
+
+
+def test_the_area_of_the_mask_stays_with_its_object(
+    write: Callable[[Change], Path], open_data: OpenData
+) -> None:
+    def masks(content: dict[str, Any]) -> None:
+        many(content)
+        content["annotations"][-1]["area"] = 12.25
+        content["annotations"][-2]["area"] = None
+
+    write(many)
+    before = open_data(format="coco", classes=["toothbrush", "person"])
+    first_area = COCO["annotations"][0]["area"]
+    np.testing.assert_array_equal(before.annotation(0).areas, [first_area, np.nan])
+    assert before.annotation(1).areas is None and before.annotation(2).areas is None
+    first = before.fingerprint()
+    write(masks)
+    dataset = open_data(format="coco", classes=["toothbrush", "person"])
+    np.testing.assert_array_equal(dataset.annotation(1).areas, [np.nan, np.nan, 12.25])
+    assert dataset.fingerprint() != first
 
 
 def test_classes_that_the_recipe_leaves_out_are_counted(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -40,6 +40,21 @@ def test_it_is_pycocotools_where_everything_is_alike(seed: int, images: int, cro
 @pytest.mark.parametrize("digits", [1, 9], ids=["equal scores", "different scores"])
 def test_it_is_pycocotools_on_crowds(seed: int, digits: int) -> None:
     assert_equal(*random_case(seed, images=20, digits=digits))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_area_is_the_annotations_where_it_states_one(seed: int) -> None:
+    truths, found = grid_case(seed, images=4, crowd=12)
+    random = np.random.default_rng(seed)
+    borders = np.asarray([0.0, 32.0**2, 96.0**2, 1e4, np.nan])
+    stated = [
+        replace(t, areas=random.choice(borders, len(t)) + random.integers(-1, 2, len(t)))
+        for t in truths
+    ]
+    assert_equal(stated, found)
+    assert coco_metrics(overlaps_of(stated, found), CLASSES) != coco_metrics(
+        overlaps_of(truths, found), CLASSES
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))
