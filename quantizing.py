@@ -105,8 +105,8 @@ def diagnose(
     if plots is not None:
         from .quantization.layer_plots import save_layer_plots
 
-        title = f"{recipe.name}: INT8 on {'the emulated HTP' if backend == 'htp' else 'the CPU'}"
-        for path in save_layer_plots(plots, folder, found, title=title):
+        place = "the emulated HTP" if backend == "htp" else "the CPU"
+        for path in save_layer_plots(plots, folder, found, name=recipe.name, backend=place):
             console.say(f"wrote {path}")
     if as_json:
         rows = [dataclasses.asdict(layer) for layer in layers]
