@@ -7,7 +7,7 @@ BUNDLE := build/$(basename $(notdir $(RECIPE)))
 LIMIT  ?=
 export HEXDET_DATA
 
-.PHONY: export-dlc report parity train evaluate test doctor fuzz lint format clean
+.PHONY: export-dlc report parity train evaluate test doctor fuzz lint release-check format clean
 .DEFAULT_GOAL := export-dlc
 
 export-dlc: $(VENV)/ready ## checkpoint -> ONNX -> INT8 -> DLC, with a short accuracy check
@@ -45,6 +45,10 @@ lint: $(VENV)/ready-dev ## ruff, its formatter, mypy strict
 	mkdir -p build/lint && ln -sfn ../.. build/lint/hexdet
 	cd build/lint && ../../$(BIN)/mypy --config-file ../../pyproject.toml \
 		$(addprefix -p hexdet.,$(STAGES)) $(addprefix -m hexdet.,$(DOOR))
+
+SKIP ?=
+release-check: $(VENV)/ready-dev ## all that must hold before a release, SKIP="tests docker" to leave out steps
+	$(BIN)/python tests/release/release_check.py build/release $(addprefix --skip ,$(SKIP))
 
 format: $(VENV)/ready-dev
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
