@@ -6,15 +6,15 @@ import hashlib
 import json
 import math
 import os
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..errors import ArtifactError
 from .locks import reserved
-from .scratch import FULL, scratch_folder
+from .room import why
+from .scratch import scratch_folder
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def replacing(path: Path, size: int | None = None) -> Iterator[Path]:
                 temporary.unlink(missing_ok=True)
                 raise
     except OSError as error:
-        raise ArtifactError(f"cannot write {path}: {_why(error, path.parent, size)}") from error
+        raise ArtifactError(f"cannot write {path}: {why(error, path.parent, size)}") from error
 
 
 @contextmanager
@@ -58,7 +58,11 @@ def replacing_set(folder: Path, seal: str) -> Iterator[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with scratch_folder(folder) as staged:
-            yield staged
+            try:
+                yield staged
+            except ArtifactError as error:
+                # Its user knows the file by the name that it was to have.
+                raise ArtifactError(str(error).replace(str(staged), str(folder))) from error
             files = sorted(staged.iterdir(), key=lambda path: path.name == seal)
             for file in files:
                 sync(file)
@@ -66,24 +70,13 @@ def replacing_set(folder: Path, seal: str) -> Iterator[Path]:
             for file in files:
                 file.replace(folder / file.name)
     except OSError as error:
-        raise ArtifactError(f"cannot write {folder}: {_why(error, folder, None)}") from error
+        raise ArtifactError(f"cannot write {folder}: {why(error, folder)}") from error
 
 
 def sync(path: Path) -> None:
     """Wait until a file is on the disk; OSError where it has no room there."""
     with path.open("rb+") as stream:
         os.fsync(stream.fileno())
-
-
-def _why(error: OSError, folder: Path, size: int | None) -> str:
-    """Return what went wrong; of a full disk also how much is needed, where known, and free."""
-    text = error.strerror or str(error)
-    if error.errno not in FULL:
-        return text
-    with suppress(OSError):
-        needed = "" if size is None else f"{size / 2**20:.2f} MiB needed, "
-        text += f" ({needed}{shutil.disk_usage(folder).free / 2**20:.2f} MiB free)"
-    return text
 
 
 def write_text(path: Path, text: str) -> Path:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import errno
+import functools
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..errors import ArtifactError
+from .room import FULL, why
 
 PREFIX = "hexdet-scratch-"
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextlib.contextmanager
@@ -24,26 +24,26 @@ def scratch_folder(place: Path | None = None) -> Iterator[Path]:
     killed processes left there is removed first. Raises ArtifactError where none can be made, or
     where its disk becomes full while it is used.
     """
-    with contextlib.ExitStack() as stack:
-        advice = "set TMPDIR" if place is None else "make room there"
-        try:
-            where = Path(tempfile.gettempdir()) if place is None else place
-            _sweep(where)
-            folder = stack.enter_context(_made(where))
-        except OSError as error:
-            raise ArtifactError(
-                f"cannot make a folder for temporary files{_of(place)}: {error.strerror}; {advice}"
-            ) from error
+    advice = "set TMPDIR" if place is None else "make room there"
+    try:
+        where = Path(tempfile.gettempdir()) if place is None else place
+        _sweep(where)
+        folder, release = _make(where)
+    except OSError as error:
+        raise ArtifactError(
+            f"cannot make a folder for temporary files{_of(place)}: {error.strerror}; {advice}"
+        ) from error
+    try:
         try:
             yield folder
-        except OSError as error:
-            elsewhere = error.filename and not Path(str(error.filename)).is_relative_to(where)
-            if error.errno not in FULL or elsewhere:
-                raise
-            free = shutil.disk_usage(where).free / 2**20
-            raise ArtifactError(
-                f"cannot write into {where}: {error.strerror} ({free:.2f} MiB free); {advice}"
-            ) from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            release()
+    except OSError as error:
+        elsewhere = error.filename and not Path(str(error.filename)).is_relative_to(where)
+        if error.errno not in FULL or elsewhere:
+            raise
+        raise ArtifactError(f"cannot write into {where}: {why(error, where)}; {advice}") from error
 
 
 def _of(place: Path | None) -> str:
@@ -52,10 +52,8 @@ def _of(place: Path | None) -> str:
 
 if sys.platform == "win32":
 
-    @contextlib.contextmanager
-    def _made(where: Path) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(prefix=PREFIX, dir=where) as name:
-            yield Path(name)
+    def _make(where: Path) -> tuple[Path, Callable[[], None]]:
+        return Path(tempfile.mkdtemp(prefix=PREFIX, dir=where)), lambda: None
 
     def _sweep(where: Path) -> None:
         pass
@@ -67,22 +65,14 @@ else:
 
     FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
-    @contextlib.contextmanager
-    def _made(where: Path) -> Iterator[Path]:
-        folder, handle = _locked_folder(where)
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            let_go(handle)
-
-    def _locked_folder(where: Path) -> tuple[Path, int]:
+    def _make(where: Path) -> tuple[Path, Callable[[], None]]:
+        """Make a folder that is held; return it and what lets go of it."""
         while True:
             folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=where))
-            with contextlib.suppress(FileNotFoundError):  # taken for left behind before it was ours
+            with contextlib.suppress(FileNotFoundError):  # taken for left behind before it was held
                 handle = take(folder, FLAGS)
                 if handle is not None:
-                    return folder, handle
+                    return folder, functools.partial(let_go, handle)
 
     def _sweep(where: Path) -> None:
         """Remove the folders of processes that are no more: nobody holds them."""

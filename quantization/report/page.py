@@ -9,9 +9,10 @@ from pathlib import Path
 from ...datasets.record import Dataset
 from ...evaluation.bootstrap import Interval
 from ...evaluation.pages.rendering import page_environment
-from ...runtime.files import write_text
+from ...runtime.files import replacing_set, write_text
 from ..advice import worst_layers
 from .charts import axis_of_parts, axis_of_report, axis_of_study, line
+from .schema import FILE_NAME as REPORT
 from .schema import FLOAT, INT8_HTP, Report, Swap
 from .thumbnails import draw_thumbnails
 
@@ -30,8 +31,10 @@ SHORT = {"float": "float", "int8_cpu": "INT8 CPU", "int8_htp": "INT8 HTP"}
 
 def save_report(report: Report, folder: Path, dataset: Dataset) -> None:
     """Write `report.json` and `report.html`; dataset: the images that were scored."""
-    report.save(folder)
-    save_page(report, folder, draw_thumbnails(dataset, report.flips.worst))
+    thumbnails = draw_thumbnails(dataset, report.flips.worst)
+    with replacing_set(folder, seal=REPORT) as staged:
+        report.save(staged)
+        save_page(report, staged, thumbnails)
 
 
 def save_page(report: Report, folder: Path, thumbnails: Sequence[str] = ()) -> Path:
