@@ -7,7 +7,7 @@ BUNDLE := build/$(basename $(notdir $(RECIPE)))
 LIMIT  ?=
 export HEXDET_DATA
 
-.PHONY: export-dlc report parity train evaluate test doctor fuzz lint release-check format clean
+.PHONY: export-dlc report parity bench-adb train evaluate test doctor fuzz lint release-check format clean
 .DEFAULT_GOAL := export-dlc
 
 export-dlc: $(VENV)/ready ## checkpoint -> ONNX -> INT8 -> DLC, with a short accuracy check
@@ -18,6 +18,9 @@ report: $(VENV)/ready ## the accuracy-drop report of the bundle, LIMIT=N images
 
 parity: $(VENV)/ready ## the ladder: PyTorch, ONNX, INT8, emulated HTP, the DLC executed
 	$(BIN)/hexdet parity $(BUNDLE) $(if $(LIMIT),--limit $(LIMIT))
+
+bench-adb: $(VENV)/ready ## the bundle on phones and boards behind adb; needs the SDK
+	$(BIN)/hexdet bench adb $(BUNDLE)
 
 train: $(VENV)/ready ## train the recipe; the checkpoint is then used by export-dlc
 	$(BIN)/hexdet train $(RECIPE)
@@ -38,7 +41,7 @@ fuzz: $(VENV)/ready-dev ## COUNT mutated DLCs into the DLC reader
 
 # mypy wants the package by its name, and a checkout's folder may be called anything.
 STAGES  := runtime datasets evaluation calibration_data training quantization export benchmarks doctor
-DOOR    := __main__ anchoring benches benching benching_host benching_results console data_verbs detecting dlc_verb doctoring errors evaluating importing inspecting left_out networks_verb options quantizing recipe recipe_anchors recipe_data recipe_export recipe_section recipe_training tables training_verb verbs
+DOOR    := __main__ anchoring benches benches_adb benching benching_adb benching_host benching_results console data_verbs detecting dlc_verb doctoring errors evaluating importing inspecting left_out networks_verb options quantizing recipe recipe_anchors recipe_data recipe_export recipe_section recipe_training tables training_verb verbs
 lint: $(VENV)/ready-dev ## ruff, its formatter, mypy strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .benches_adb import bench_adb
 from .options import (
     RESULTS,
     AsJson,
@@ -24,6 +25,11 @@ bench = typer.Typer(
     help="Measure finished bundles on this machine.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+bench.command("adb", epilog="Example: hexdet bench adb build/heads --runtime dsp --profile burst")(
+    bench_adb
 )
 
 

@@ -87,11 +87,20 @@ def recorder(*, artifact: str, sha256: str, backend: str = "", target: str = "")
 def append(path: Path, results: Iterable[Result]) -> int:
     """Append results to a file, all of them or, on an error, none that counts; return how many.
 
-    Processes that append at the same time wait for each other. A line that an interrupted one left
-    torn is closed first, so that it spoils nothing behind it. Figures that are not finite are left
-    out. Raises ArtifactError where the file cannot be written.
+    Figures that are not finite are left out. Raises ArtifactError where the file cannot be written.
     """
     rows = [dataclasses.asdict(r) for r in results if math.isfinite(r.value)]
+    append_lines(path, rows)
+    return len(rows)
+
+
+def append_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Append a line of JSON a row to a file, on disk when this returns, or none that counts.
+
+    Processes that append at the same time wait for each other. A line that an interrupted one left
+    torn is closed first, so that it spoils nothing behind it.
+    Raises ArtifactError where the file cannot be written.
+    """
     data = b"".join(json.dumps(row, allow_nan=False).encode() + b"\n" for row in rows)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +115,6 @@ def append(path: Path, results: Iterable[Result]) -> int:
             os.close(handle)  # and with it the lock
     except OSError as error:
         raise ArtifactError(f"cannot write {path}: {error.strerror or error}") from error
-    return len(rows)
 
 
 def _write(handle: int, data: bytes, size: int) -> None:

@@ -24,6 +24,7 @@ from ..training.backend import TorchBackend
 from ..training.checkpoint import Checkpoint, load_checkpoint
 from .bundle import Bundle
 from .context_binary import ContextBackend
+from .device_outputs import device_rungs
 from .dlc_runner.backend import DlcBackend
 from .ladder import Rung, RungSpec, climb
 from .onnx_graph import export_float
@@ -122,13 +123,7 @@ def bundle_rungs(
         ),
         *(_target_rung(folder, contract, name, arch, limit) for name in _targets(bundle)),
         *sdk_rungs(bundle, arch, limit),
-        RungSpec(
-            key="device",
-            title="device",
-            tolerance=EMULATOR,
-            open=None,
-            not_run="no device measured",
-        ),
+        *device_rungs(folder, contract, recipe),
     ]
 
 

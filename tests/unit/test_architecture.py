@@ -35,9 +35,10 @@ ALLOWED = {
     "doctor": {"errors", "recipe", "runtime", "datasets", "export"},
 }  # fmt: skip
 DOOR = {
-    "__main__", "anchoring", "benches", "benching", "benching_host", "benching_results", "console",
-    "data_verbs", "detecting", "dlc_verb", "doctoring", "evaluating", "importing", "inspecting",
-    "left_out", "networks_verb", "options", "quantizing", "tables", "training_verb", "verbs",
+    "__main__", "anchoring", "benches", "benches_adb", "benching", "benching_adb",
+    "benching_host", "benching_results", "console", "data_verbs", "detecting", "dlc_verb", "doctoring", "evaluating",
+    "importing", "inspecting", "left_out", "networks_verb", "options", "quantizing", "tables",
+    "training_verb", "verbs",
 }  # fmt: skip
 FORBIDDEN_ON_DEVICE = ("torch", "onnx", "yaml", "pydantic", "onnxsim", "safetensors", "pycocotools")
 
