@@ -12,6 +12,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from ...runtime.scratch import scratch_folder
 from ..graph_edits import IMAGE
 from ..weight_grid import WeightGrid, weight_grids
 from .engine import engine, heard, quiet
+from .layer_samples import LayerSampling, sampled_by
 
 KEY = "quantization.rounding: adaround"
 STARTED = "Started Optimizing weight rounding"
@@ -65,6 +67,7 @@ def round_weights(
     """
     quantsim = engine("quantsim", KEY)
     method = engine("adaround.adaround_weight", KEY)
+    optimizer = engine("adaround.adaround_optimizer", KEY)
     grids = weight_grids(model, section)
     if not grids:
         raise ArtifactError(f"{KEY}: the graph has no convolution with a constant weight")
@@ -76,9 +79,11 @@ def round_weights(
         torch.manual_seed(0)
         simulation = _simulation(quantsim, work, section)
         _set_grids(simulation, grids)
-        method.Adaround.apply_adaround(
-            simulation, _Inputs(images, spec), section.adaround_iterations
-        )
+        on_grid = {name: partial(_on_grid, grid=grid) for name, grid in grids.items()}
+        with sampled_by(optimizer, LayerSampling(model, on_grid)):
+            method.Adaround.apply_adaround(
+                simulation, _Inputs(images, spec), section.adaround_iterations
+            )
     learnt = {w.name: w for w in simulation.model.model.graph.initializer}
     result = onnx.ModelProto()
     result.CopyFrom(model)
