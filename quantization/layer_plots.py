@@ -66,7 +66,7 @@ def weight_plot(codes: Sequence[npt.NDArray[np.float64]], name: str) -> Plot:
         y=y,
         y_ticks=[(float(v), f"{v}") for v in CODE_TICKS],
         lines=[
-            ("median channel", [float(np.median(layer)) for layer in codes]),
+            ("median", [float(np.median(layer)) for layer in codes]),
             ("narrowest", [float(layer.min()) for layer in codes]),
         ],
         unit="",
