@@ -59,7 +59,7 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 """The rows of the table: what each sets in the recipe's section `quantization`."""
 QUICK = tuple(name for name in METHODS if "AdaRound" not in name)
-"""Those that take seconds to minutes; AdaRound takes the better part of an hour."""
+"""Those that take seconds to minutes; AdaRound takes eight minutes of one core."""
 PLAIN, EQUALISED = "per tensor", "per tensor, CLE"
 LEAST_LOSS, MOST_LOSS = 20.0, 0.5
 """Points of AP@0.5 that plain INT8 must lose for the test to be one, and that CLE may lose."""
