@@ -7,7 +7,7 @@ BUNDLE := build/$(basename $(notdir $(RECIPE)))
 LIMIT  ?=
 export HEXDET_DATA
 
-.PHONY: export-dlc report parity bench-adb train evaluate test doctor fuzz lint release-check format clean
+.PHONY: export-dlc report parity bench-adb train evaluate test doctor fuzz lint docker release-check format clean
 .DEFAULT_GOAL := export-dlc
 
 export-dlc: $(VENV)/ready ## checkpoint -> ONNX -> INT8 -> DLC, with a short accuracy check
@@ -48,6 +48,11 @@ lint: $(VENV)/ready-dev ## ruff, its formatter, mypy strict
 	mkdir -p build/lint && ln -sfn ../.. build/lint/hexdet
 	cd build/lint && ../../$(BIN)/mypy --config-file ../../pyproject.toml \
 		$(addprefix -p hexdet.,$(STAGES)) $(addprefix -m hexdet.,$(DOOR))
+
+ENGINE ?= docker
+docker: ## the images hexdet-toolchain and hexdet-runtime, ENGINE=docker, podman or buildah
+	$(ENGINE) build -f docker/toolchain.Dockerfile -t hexdet-toolchain .
+	$(ENGINE) build -f docker/runtime.Dockerfile -t hexdet-runtime .
 
 SKIP ?=
 release-check: $(VENV)/ready-dev ## all that must hold before a release, SKIP="tests docker" to leave out steps

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from . import devices, machine, packages, qualcomm
 from .finding import Finding
@@ -18,7 +17,7 @@ CHECKS: tuple[Check, ...] = (
     qualcomm.sdks,
     devices.devices,
     machine.data,
-    lambda: machine.disk(Path.cwd()),
+    lambda: machine.disk(machine.results()),
     machine.cores,
 )
 """In the order in which they are shown."""

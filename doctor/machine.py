@@ -56,6 +56,12 @@ def _datasets(root: Path) -> tuple[list[str], list[str]]:
     return there, sorted(folders - set(there))
 
 
+def results() -> Path:
+    """Return where results go unless told otherwise: `build`, or where it would be made."""
+    build = Path("build").absolute()
+    return build if build.is_dir() else build.parent
+
+
 def disk(folder: Path, least_free: int = LEAST_FREE) -> Finding:
     """Look whether results can be written into a folder, and how much."""
     if not os.access(folder, os.W_OK):

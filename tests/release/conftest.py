@@ -7,14 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cv2
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from release.build_dist import Dist
-
-from hexdet.datasets.scenes import Scenes
+from release.picture import write_picture
 
 BUILD = Path(__file__).with_name("build_dist.py")
 
@@ -37,6 +35,4 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Dist:
 @pytest.fixture(scope="session")
 def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an image with heads in it."""
-    path = tmp_path_factory.mktemp("images") / "hall.png"
-    cv2.imwrite(str(path), Scenes(split="test", count=200, seed=0)[1].image)
-    return path
+    return write_picture(tmp_path_factory.mktemp("images"))

@@ -1,0 +1,5 @@
+#!/bin/sh
+# Make the user that everything runs as, and its working folder.
+set -eu
+useradd --uid 1000 --user-group --no-create-home --home-dir /work --shell /usr/sbin/nologin hexdet
+install -d -o hexdet -g hexdet /work /work/build
