@@ -7,7 +7,14 @@ extra=${1:-}
 export PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 python3 -m venv /opt/hexdet
 pip="/opt/hexdet/bin/python -m pip install --quiet -c $here/constraints.txt"
-python3 "$here/requirements.py" "$here/pyproject.toml" ${extra:+"$extra"} >/tmp/requirements.txt
+# Of pyproject.toml and not of the sources: a change of the code leaves this layer as it is.
+python3 - "$here/pyproject.toml" ${extra:+"$extra"} >/tmp/requirements.txt <<'END'
+import pathlib, sys, tomllib
+
+project = tomllib.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))["project"]
+wanted = [project["dependencies"], *(project["optional-dependencies"][e] for e in sys.argv[2:])]
+print(*sum(wanted, []), sep="\n")
+END
 
 if [ "$extra" = toolchain ]; then
     case ${GPU:-none} in

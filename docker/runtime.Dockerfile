@@ -15,7 +15,7 @@ RUN /setup/system.sh ca-certificates python3
 
 FROM system AS build
 RUN /setup/system.sh python3-venv
-COPY docker/packages.sh docker/requirements.py constraints.txt pyproject.toml /setup/
+COPY docker/packages.sh constraints.txt pyproject.toml /setup/
 RUN /setup/packages.sh
 COPY docker/install.sh /setup/
 COPY . /src

@@ -16,7 +16,7 @@ RUN /setup/system.sh ca-certificates python3
 
 FROM system AS build
 RUN /setup/system.sh python3-venv
-COPY docker/packages.sh docker/requirements.py constraints.txt pyproject.toml /setup/
+COPY docker/packages.sh constraints.txt pyproject.toml /setup/
 # none: torch for the CPU; cuda: torch with its CUDA libraries, for a host with NVIDIA's driver.
 ARG GPU=none
 # A mirror of PyTorch's index for the CPU; empty: what pip is set up with.

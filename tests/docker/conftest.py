@@ -126,10 +126,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     folder = tmp_path_factory.mktemp("engine")
     made = Engine(folder)
     try:
-        tag = re.search(
-            r"ARG BASE=docker.io/library/debian:(\w+)-",
-            (ROOT / "docker/runtime.Dockerfile").read_text(),
-        )
+        text = (ROOT / "docker" / "runtime.Dockerfile").read_text()
+        tag = re.search(r"^ARG BASE=\S+/debian:(\w+)-", text, re.MULTILINE)
         assert tag is not None
         made.make_base(tag[1])
         yield made
