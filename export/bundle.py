@@ -158,13 +158,27 @@ class Bundle:
         empty: dict[str, Any] = {"schema": SCHEMA_VERSION, "stages": {}, "files": {}}
         try:
             content = json.loads((self.folder / FILE_NAME).read_text(encoding="utf-8"))
-            fits = content["schema"] == SCHEMA_VERSION and content["stages"] is not None
+            fits = content["schema"] == SCHEMA_VERSION and self._is_plain(content)
             return {**empty, **content} if fits else empty
         except FileNotFoundError:
             return empty
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             # A damaged manifest only means that nothing can be skipped.
             return empty
+
+    def _is_plain(self, content: dict[str, Any]) -> bool:
+        """Tell whether a manifest holds what it should, and names no file outside the bundle.
+
+        A bundle may come from elsewhere, and what a stage does not write any more is deleted.
+        """
+        files, stages = content.get("files", {}), content["stages"]
+        if not isinstance(files, dict) or not all(
+            isinstance(v["inputs"], str) for v in stages.values()
+        ):
+            return False
+        names = [*files, *(name for known in stages.values() for name in known["outputs"])]
+        place = self.folder.resolve()
+        return all((place / name).parent.resolve().is_relative_to(place) for name in names)
 
     def _write(self) -> None:
         write_text(self.folder / FILE_NAME, json.dumps(self._content, indent=1) + "\n")

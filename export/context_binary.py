@@ -17,6 +17,7 @@ from ..runtime.files import replacing_set, write_bytes
 from ..runtime.htp import TIME_LIMIT_S, EmulatorProcess, IntegerBackend
 from ..runtime.processes import ModuleProcess
 from ..runtime.qnn import htp_options, open_session
+from ..runtime.room import check_room
 from ..runtime.scratch import scratch_folder
 from ..runtime.targets import Target
 
@@ -46,6 +47,7 @@ def write_context_binary(
         raise ArtifactError(f"{int8_onnx} is missing: make it with `hexdet quantize`")
     what = f"compiling {int8_onnx.name} for {target.name}"
     with scratch_folder() as folder:
+        check_room(folder, int8_onnx.stat().st_size)  # a binary is no smaller
         process = ModuleProcess(writer, [str(int8_onnx.resolve()), target.name, str(folder)])
         try:
             process.wait(what, time_limit_s)

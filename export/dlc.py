@@ -7,6 +7,7 @@ from pathlib import Path
 from ..errors import ToolError
 from ..runtime.files import write_bytes
 from ..runtime.processes import ModuleProcess
+from ..runtime.room import check_room
 from ..runtime.scratch import scratch_folder
 from .dlc_file.times import without_times
 
@@ -22,6 +23,7 @@ def write_dlc(graph: Path, target: Path, time_limit_s: float, *, writer: str = W
     """
     what = f"writing {target.name}"
     with scratch_folder() as folder:
+        check_room(folder, graph.stat().st_size)  # a DLC is no smaller
         process = ModuleProcess(writer, [str(graph.resolve()), str(folder)])
         try:
             process.wait(what, time_limit_s)

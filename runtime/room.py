@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
+
+from ..errors import ArtifactError
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -22,6 +25,18 @@ def why(error: OSError, folder: Path, size: int | None = None) -> str:
         needed = "" if size is None else f"{_amount(size)} needed, "
         text += f" ({needed}{_amount(shutil.disk_usage(folder).free)} free)"
     return text
+
+
+def check_room(folder: Path, size: int) -> None:
+    """Raise ArtifactError where a file of so many bytes has no room in a folder.
+
+    For what a library writes that does not say why it failed.
+    """
+    if shutil.disk_usage(folder).free < size:
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise ArtifactError(
+            f"cannot write into {folder.parent}: {why(full, folder, size)}; set TMPDIR"
+        )
 
 
 def _amount(size: int) -> str:

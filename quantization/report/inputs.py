@@ -46,6 +46,6 @@ def load_report(bundle: Path, recipe: Recipe, versions: dict[str, str]) -> Repor
         if content["inputs"] != report_inputs(bundle, recipe, versions):
             return None
         report = TypeAdapter(Report).validate_python(content)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return with_budget(report, recipe.evaluation.max_drop)

@@ -17,6 +17,12 @@ from .normalisation import Normalisation
 
 CONVOLUTIONS = {"CONV_2D": False, "DEPTHWISE_CONV_2D": True}
 """Operators that have weights, and whether each channel is filtered alone."""
+UNREADABLE = (
+    OSError, ValueError, EOFError, KeyError, AttributeError, MemoryError, zipfile.BadZipFile
+)  # fmt: skip
+"""What numpy raises on a file that is damaged or none of its own."""
+MOST_BYTES = 2**30
+"""Of all arrays: a few megabytes can claim many gigabytes, and get them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,18 +62,29 @@ def read_described_graph(path: Path) -> DescribedGraph:
         raise ArtifactError(
             f"{path} needs its description beside it: {beside}: {error.strerror}"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{beside} is no readable JSON: {error}") from error
     try:
         # From memory: numpy leaves a file open that it cannot read.
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+            _check_size(path, arrays.zip)
             weights = {name: np.asarray(arrays[name], np.float32) for name in arrays.files}
-    except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise ArtifactError(f"{path} is no readable .npz of plain arrays: {error}") from error
     try:
         return _described(path, content, weights)
     except (KeyError, TypeError, IndexError, ZeroDivisionError) as error:
         raise ArtifactError(f"{beside} does not describe {path.name}: {error!r}") from error
+
+
+def _check_size(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse a file that would take more memory than any network, before it is unpacked."""
+    size = sum(entry.file_size for entry in archive.infolist())
+    if size > MOST_BYTES:
+        raise ArtifactError(
+            f"{path} holds {size / 2**20:.0f} MiB of arrays: more than {MOST_BYTES / 2**20:.0f} "
+            f"are not unpacked"
+        )
 
 
 def _described(path: Path, content: Any, weights: dict[str, Any]) -> DescribedGraph:
