@@ -2,124 +2,84 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import shutil
-import subprocess
+import re
 from collections.abc import Mapping
-from pathlib import Path
 
-from ..errors import RecipeError
-from ..runtime.targets import LEGACY, find_target
-from .adb_server import AdbServer, Attached
-from .finding import Finding
+from ..benchmarks.adb.client import Adb, Connection, Listed, find_adb
+from ..benchmarks.adb.identity import identify
+from ..errors import DeviceError, NotRunError, RecipeError
+from ..runtime.targets import find_target
+from .adb_server import AdbServer
+from .finding import Finding, Status
 
 CLIENT_LIMIT_S = 10.0
 STATES = {
     "unauthorized": "unlock it and allow this computer in the question on its screen",
-    "offline": "unplug it and plug it in again, or `adb reconnect`",
+    "offline": "unplug it and plug it in again, or `adb reconnect offline`",
     "no permissions": "it needs udev rules: apt install android-sdk-platform-tools-common",
-    "recovery": "start its usual system",
-    "sideload": "start its usual system",
 }
 """What to do about a device that is not ready, by how its state begins."""
+_NUMBER = re.compile(r"version 1\.0\.(\d+)")
 
 
 def devices(environ: Mapping[str, str] = os.environ) -> list[Finding]:
-    """Look for adb and for what is attached; all of it is optional. No server is started."""
-    path = shutil.which("adb") or _bundled()
-    version = _version(path) if path else ""
+    """Look for adb and for what is attached; all of it is optional.
+
+    No server is started, and none is ended: a client of another version is not called.
+    """
+    try:
+        client = Adb(find_adb(None, environ))
+    except NotRunError as error:
+        return [_adb("missing", "no client", f"optional, to measure on a device: {error}")]
+    try:
+        said = client.call(["version"], CLIENT_LIMIT_S).out
+    except DeviceError as error:
+        return [_adb("broken", str(error))]
+    number = _NUMBER.search(said)
+    shown = f"adb 1.0.{number[1]} ({client.program})" if number else str(client.program)
     server = AdbServer.of(environ)
     try:
-        attached = server.devices()
+        version, attached = server.version(), server.devices()
     except ConnectionRefusedError:
-        return [_without_server(path, version)]
+        found = f"{shown}; no server runs, and none was started to look for devices"
+        return [_adb("missing", found, "optional: `hexdet bench adb` starts one")]
     except (OSError, ValueError) as error:
         where = ":".join(map(str, server.address))
-        return [
-            Finding(
-                what="adb",
-                status="broken",
-                found=f"what listens at {where} is no adb server that answers: {error}",
-                advice="adb kill-server && adb start-server",
-            )
-        ]
-    listed = [_device(server, device) for device in attached]
-    count = f"{len(attached)} device{'' if len(attached) == 1 else 's'}"
+        found = f"what listens at {where} does not answer as an adb server: {error}"
+        return [_adb("broken", found, f"{client.program} kill-server")]
+    if number is None or int(number[1]) != version:
+        advice = "one of them would end the other: update the older, or name yours by HEXDET_ADB"
+        return [_adb("differs", f"{shown}, but the server that runs is 1.0.{version}", advice)]
     if not attached:
         advice = "optional: plug a device in, with USB debugging switched on"
-        return [Finding(what="adb", status="missing", found="a server, no device", advice=advice)]
-    found = f"{f'{version} ({path})' if path else 'no client'}, a server runs, {count}"
-    return [Finding(what="adb", status="ok", found=found), *listed]
+        return [_adb("missing", f"{shown}, a server runs, no device", advice)]
+    count = f"{len(attached)} device{'' if len(attached) == 1 else 's'}"
+    listed = [_device(client, one) for one in attached]
+    return [_adb("ok", f"{shown}, a server runs, {count}"), *listed]
 
 
-def _without_server(path: str, version: str) -> Finding:
-    if not path:
-        return Finding(
-            what="adb",
-            status="missing",
-            found="no client",
-            advice="optional, to measure on a device: apt install adb, or pip install adbutils",
-        )
-    return Finding(
-        what="adb",
-        status="missing",
-        found=f"{version}; no server runs, and none was started to look for devices",
-        advice=f"optional: {path} start-server, then again",
-    )
+def _adb(status: Status, found: str, advice: str = "") -> Finding:
+    return Finding(what="adb", status=status, found=found, advice=advice)
 
 
-def _device(server: AdbServer, device: Attached) -> Finding:
+def _device(client: Adb, listed: Listed) -> Finding:
     """Return the line of one device."""
-    what = f"device {device.serial}"
-    if device.state != "device":
-        fitting = (text for begin, text in STATES.items() if device.state.startswith(begin))
+    what = f"device {listed.serial}"
+    if listed.state != "device":
+        fitting = (text for begin, text in STATES.items() if listed.state.startswith(begin))
         advice = next(fitting, "")
-        return Finding(what=what, status="broken", found=device.state, advice=advice)
+        return Finding(what=what, status="broken", found=listed.state, advice=advice)
     try:
-        chip = server.chip(device.serial)
-    except OSError as error:
-        return Finding(what=what, status="broken", found=f"{device.model}: {error}")
-    return _with_chip(what, device.model, chip)
-
-
-def _with_chip(what: str, model: str, chip: str) -> Finding:
-    if not chip:
-        found = f"{model}: does not tell its chip"
-        advice = "name it yourself where a target is asked for"
-        return Finding(what=what, status="differs", found=found.removeprefix(": "), advice=advice)
-    shown = ", ".join(filter(None, (model, chip)))
+        device = identify(Connection(client, listed.serial))
+    except DeviceError as error:
+        return Finding(what=what, status="broken", found=str(error))
     try:
-        target = find_target(chip)
+        marketing = find_target(device.chip).marketing
     except RecipeError as error:
-        legacy = LEGACY.get(chip.upper())
-        shown += f", Hexagon v{legacy}" if legacy else ""
-        return Finding(what=what, status="differs", found=shown, advice=str(error))
-    marketing = f" ({target.marketing})" if target.marketing else ""
-    return Finding(what=what, status="ok", found=f"{shown}{marketing}, Hexagon v{target.arch}")
-
-
-def _version(path: str) -> str:
-    """Return name and version of an adb client; its name alone where it does not tell."""
-    try:
-        done = subprocess.run(
-            [path, "version"],
-            capture_output=True,
-            text=True,
-            timeout=CLIENT_LIMIT_S,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return "adb"
-    words = [line.split()[-1] for line in done.stdout.splitlines() if line.startswith("Version ")]
-    return f"adb {words[0]}" if words else "adb"
-
-
-def _bundled() -> str:
-    """Return the adb that the wheel of adbutils carries; empty where there is none."""
-    spec = importlib.util.find_spec("adbutils")
-    if spec is None or not spec.submodule_search_locations:
-        return ""
-    path = Path(spec.submodule_search_locations[0]) / "binaries" / "adb"
-    return str(path) if os.access(path, os.X_OK) else ""
+        return Finding(what=what, status="differs", found=device.title, advice=str(error))
+    found = f"{device.title}{f', {marketing}' if marketing else ''}"
+    if device.guessed:
+        advice = "its chip follows from its platform's name: name it yourself where it matters"
+        return Finding(what=what, status="differs", found=found, advice=advice)
+    return Finding(what=what, status="ok", found=found)

@@ -32,13 +32,13 @@ ALLOWED = {
         "errors", "recipe", "runtime", "datasets", "evaluation", "calibration_data",
         "training", "quantization", "export",
     },
-    "doctor": {"errors", "recipe", "runtime", "datasets", "export"},
+    "doctor": {"errors", "recipe", "runtime", "datasets", "export", "benchmarks"},
 }  # fmt: skip
 DOOR = {
     "__main__", "anchoring", "benches", "benches_adb", "benching", "benching_adb",
-    "benching_host", "benching_results", "console", "data_verbs", "detecting", "dlc_verb", "doctoring", "evaluating",
-    "importing", "inspecting", "left_out", "networks_verb", "options", "quantizing", "tables",
-    "training_verb", "verbs",
+    "benching_host", "benching_results", "console", "data_verbs", "detecting", "dlc_verb",
+    "doctoring", "evaluating", "importing", "inspecting", "left_out", "networks_verb", "options",
+    "quantizing", "tables", "training_verb", "verbs",
 }  # fmt: skip
 FORBIDDEN_ON_DEVICE = ("torch", "onnx", "yaml", "pydantic", "onnxsim", "safetensors", "pycocotools")
 

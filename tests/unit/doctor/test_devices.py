@@ -1,4 +1,4 @@
-"""adb: a server that is asked in its own words, and never one that is started."""
+"""adb: a server that is asked in its own words, and never one that is started or ended."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
-from hexdet.doctor import devices as module
-from hexdet.doctor.adb_server import AdbServer, Attached, parse_devices
+from hexdet.doctor.adb_server import AdbServer, parse_devices
 from hexdet.doctor.devices import devices
 from hexdet.doctor.finding import Status
 
-PHONE = "0a38\tdevice usb:1-2 product:kalama model:QRD_SM8550 device:kalama transport_id:1\n"
-UNKNOWN_KEY = "77c2 unauthorized usb:1-3 transport_id:2\n"
-NO_RIGHT = "????  no permissions (missing udev rules?); see [http://d.android.com] usb:1-4\n"
+PHONE = "0a38\tdevice\n"
+UNKNOWN_KEY = "77c2\tunauthorized\n"
+NO_RIGHT = "????\tno permissions (missing udev rules?); see [http://d.android.com]\n"
 
 
 @pytest.mark.parametrize(
@@ -24,124 +24,148 @@ NO_RIGHT = "????  no permissions (missing udev rules?); see [http://d.android.co
     [
         ("", []),
         ("\n", []),
-        ("emulator-5554\tdevice\n", [("emulator-5554", "device", "")]),
-        (PHONE.replace("\t", "      "), [("0a38", "device", "QRD_SM8550")]),
-        (UNKNOWN_KEY, [("77c2", "unauthorized", "")]),
-        (NO_RIGHT, [("????", "no permissions (missing udev rules?); see [http://d.android.com]",
-                     "")]),
+        (PHONE, [("0a38", "device")]),
+        (UNKNOWN_KEY + PHONE, [("77c2", "unauthorized"), ("0a38", "device")]),
+        (NO_RIGHT, [("????", "no permissions (missing udev rules?); see [http://d.android.com]")]),
     ],
-)  # fmt: skip
-def test_the_list_of_devices(text: str, expected: list[tuple[str, str, str]]) -> None:
-    assert parse_devices(text) == [Attached(serial=s, state=t, model=m) for s, t, m in expected]
+)
+def test_the_list_of_devices(text: str, expected: list[tuple[str, str]]) -> None:
+    assert [(one.serial, one.state) for one in parse_devices(text)] == expected
 
 
-def _answer(stream: socket.socket, answers: Mapping[str, bytes]) -> None:
-    """Answer a connection's requests until it is closed or one has no more to follow."""
-    with stream:
-        while head := stream.recv(4):
-            request = stream.recv(int(head, 16)).decode()
-            key = request.partition(" ")[0]
-            reply = next((r for k, r in answers.items() if key.startswith(k)), None)
-            if reply is None:
-                stream.sendall(b"FAIL0007unknown")
-                return
-            stream.sendall(reply)
-            if not request.startswith("host:transport"):
-                return
+def answer(text: str) -> bytes:
+    return f"OKAY{len(text):04x}{text}".encode()
 
 
 @contextlib.contextmanager
-def serving(answers: Mapping[str, bytes]) -> Iterator[dict[str, str]]:
-    """Yield the environment that names a server which gives these answers."""
+def serving(replies: Mapping[str, bytes]) -> Iterator[int]:
+    """Yield the port of a server that gives these replies, and hangs up after each."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
         with contextlib.suppress(OSError):
             while True:
-                _answer(listener.accept()[0], answers)
+                stream, _ = listener.accept()
+                with stream:
+                    request = stream.recv(int(stream.recv(4), 16)).decode()
+                    stream.sendall(replies.get(request, b"FAIL0007unknown"))
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    yield {"ANDROID_ADB_SERVER_PORT": str(listener.getsockname()[1])}
+    yield listener.getsockname()[1]
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()
     thread.join(5)
 
 
-def listing(text: str) -> bytes:
-    return f"OKAY{len(text):04x}{text}".encode()
+def listing(text: str) -> dict[str, bytes]:
+    return {"host:version": answer("0029"), "host:devices": answer(text)}
 
 
-def with_chip(text: str, chip: str) -> dict[str, bytes]:
-    return {
-        "host:devices-l": listing(text),
-        "host:transport:": b"OKAY",
-        "shell:": b"OKAY" + chip.encode(),
-    }
+class Clients:
+    """Makes adb programs that write down what they were called with."""
+
+    def __init__(self, folder: Path) -> None:
+        self.calls = folder / "calls"
+        self._program = folder / "adb"
+
+    def environment(self, port: int, *, told: str = "", version: str = "1.0.41") -> dict[str, str]:
+        """Return what names a client whose device tells `told`, and the server's port."""
+        self._program.write_text(f"""#!/bin/sh
+echo "$1" >>'{self.calls}'
+case $1 in
+version) echo 'Android Debug Bridge version {version}' ;;
+-s) cat <<'END'
+{told}hexdet-uname
+Linux aarch64
+hexdet-memory
+MemTotal: 8000000 kB
+hexdet-rc=0
+END
+;;
+esac
+""")
+        self._program.chmod(0o755)
+        return {"ANDROID_ADB_SERVER_PORT": str(port), "HEXDET_ADB": str(self._program)}
+
+
+@pytest.fixture
+def clients(tmp_path: Path) -> Clients:
+    return Clients(tmp_path)
+
+
+MODEL = "[ro.product.model]: [QRD]\n"
 
 
 @pytest.mark.parametrize(
-    ("chip", "status", "said", "advised"),
+    ("told", "status", "said", "advised"),
     [
-        ("SM8550\n", "ok", "QRD_SM8550, SM8550 (Snapdragon 8 Gen 2), Hexagon v73", ""),
-        ("qcs6490\r\n", "ok", "Hexagon v68", ""),
-        ("SM8250\n", "differs", "SM8250, Hexagon v66", "--toolchain sdk"),
-        ("XYZ1\n", "differs", "XYZ1", "unknown target"),
-        ("", "differs", "does not tell its chip", "name it yourself"),
+        (f"{MODEL}[ro.soc.model]: [SM8550]\nhexdet-soc\n", "ok",
+         "QRD (SM8550, v73), Snapdragon 8 Gen 2", ""),
+        ("hexdet-soc\nQCS6490\n", "ok", "QCS6490 (QCS6490, v68)", ""),
+        (f"{MODEL}[ro.soc.model]: [SM8250]\nhexdet-soc\n", "differs", "(SM8250, v66)",
+         "--toolchain sdk"),
+        (f"{MODEL}[ro.board.platform]: [kalama]\nhexdet-soc\n", "differs", "(SM8550, v73)",
+         "name it yourself"),
+        (f"{MODEL}[ro.soc.model]: [XYZ1]\nhexdet-soc\n", "broken", "XYZ1", ""),
     ],
-)
-def test_a_device_with_its_chip(chip: str, status: Status, said: str, advised: str) -> None:
-    with serving(with_chip(PHONE, chip)) as environ:
-        adb, device = devices(environ)
+)  # fmt: skip
+def test_a_device_with_its_chip(
+    told: str, status: Status, said: str, advised: str, clients: Clients
+) -> None:
+    with serving(listing(PHONE)) as port:
+        adb, device = devices(clients.environment(port, told=told))
     assert (adb.status, device.status, device.what) == ("ok", status, "device 0a38")
-    assert "1 device" in adb.found
+    assert "a server runs, 1 device" in adb.found
     assert said in device.found
     assert advised in device.advice
 
 
-def test_a_device_that_is_not_ready_says_what_to_do() -> None:
-    with serving({"host:devices-l": listing(UNKNOWN_KEY + NO_RIGHT)}) as environ:
-        _, locked, forbidden = devices(environ)
+def test_a_device_that_is_not_ready_says_what_to_do(clients: Clients) -> None:
+    with serving(listing(UNKNOWN_KEY + NO_RIGHT)) as port:
+        _, locked, forbidden = devices(clients.environment(port))
     assert (locked.status, forbidden.status) == ("broken", "broken")
     assert "allow this computer" in locked.advice
     assert "udev" in forbidden.advice
 
 
-def test_a_device_that_goes_away_meanwhile_is_a_finding() -> None:
-    with serving({"host:devices-l": listing(PHONE)}) as environ:
-        _, device = devices(environ)
-    assert device.status == "broken"
-    assert "unknown" in device.found
-
-
-def test_no_device_is_no_failure() -> None:
-    with serving({"host:devices-l": listing("")}) as environ:
-        (adb,) = devices(environ)
+def test_no_device_is_no_failure(clients: Clients) -> None:
+    with serving(listing("")) as port:
+        (adb,) = devices(clients.environment(port))
     assert (adb.status, adb.jobs) == ("missing", ())
 
 
+@pytest.mark.parametrize("version", ["1.0.32", "unknown"])
+def test_a_client_that_would_end_the_server_is_not_called(version: str, clients: Clients) -> None:
+    with serving(listing(PHONE)) as port:
+        (adb,) = devices(clients.environment(port, version=version))
+    assert adb.status == "differs"
+    assert "1.0.41" in adb.found
+    assert clients.calls.read_text().split() == ["version"]
+
+
 @pytest.mark.parametrize(
-    "reply", [b"", b"OK", b"OKAYzzzz", b"HTTP/1.1 400 Bad Request\r\n", b"FAIL0002no"]
+    "reply",
+    [b"", b"OK", b"OKAYzzzz", b"OKAY0002no", b"HTTP/1.1 400 Bad Request\r\n", b"FAIL0002no"],
 )
-def test_something_else_at_the_port_is_a_finding(reply: bytes) -> None:
-    with serving({"host:devices-l": reply}) as environ:
-        (adb,) = devices(environ)
+def test_something_else_at_the_port_is_a_finding(reply: bytes, clients: Clients) -> None:
+    with serving({"host:version": reply}) as port:
+        (adb,) = devices(clients.environment(port))
     assert adb.status == "broken"
 
 
-@pytest.mark.parametrize("path", ["", "/usr/bin/adb"])
-def test_no_server_is_started(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.shutil, "which", lambda name: path)
-    monkeypatch.setattr(module, "_bundled", lambda: "")
-    asked: list[list[str]] = []
-    monkeypatch.setattr(module.subprocess, "run", lambda command, **_: asked.append(command))
-    monkeypatch.setattr(module, "_version", lambda path: "adb 36")
+def test_no_server_is_started(clients: Clients) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    (adb,) = devices({"ANDROID_ADB_SERVER_PORT": str(port)})
-    assert adb.status == "missing"
-    assert ("no client" in adb.found) is not bool(path)
-    assert asked == []
+    (adb,) = devices(clients.environment(port))
+    assert (adb.status, adb.jobs) == ("missing", ())
+    assert "no server runs" in adb.found
+    assert clients.calls.read_text().split() == ["version"]
+
+
+def test_a_client_that_is_named_must_be_there(tmp_path: Path) -> None:
+    (adb,) = devices({"HEXDET_ADB": str(tmp_path / "none")})
+    assert (adb.status, adb.jobs) == ("missing", ())
 
 
 def test_the_server_that_adbs_own_variables_name() -> None:
