@@ -17,8 +17,7 @@ import hexdet
 
 ROOT = Path(hexdet.__file__).parent
 NOT_INSTALLED = re.compile(
-    r"(tests|docs|docker|\.ci)/|(\.gitignore|\.dockerignore|Makefile|LICENSE|pyproject\.toml"
-    r"|README\.md|CHANGELOG\.md)$"
+    r"(tests|docs|docker|\.\w+)/|(\.\w+|Makefile|LICENSE|pyproject\.toml|\w+\.md)$"
 )
 """Of the repository. constraints.txt is installed: the doctor reads the tested versions there."""
 LARGEST_MB = 40
