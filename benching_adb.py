@@ -55,7 +55,9 @@ def bench_adb(
     bundle = Bundle(folder, STAGES)
     recipe = bundle.recipe()
     adb = Adb(find_adb(adb_program, os.environ))
-    chosen = adb.choose(serials)
+    chosen, reasons = adb.choose(serials)
+    for reason in reasons:
+        console.warn(f"left out: {reason}")
     sdk = _sdk(sdk_root)
     dataset = open_split(recipe.data, "test")
     records = [dataset[index] for index in range(min(images, len(dataset)))]

@@ -12,6 +12,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -113,19 +114,18 @@ class Adb:
 
     def devices(self) -> list[Listed]:
         """Return what adb sees; DeviceError where its server cannot be started."""
-        started = self.call(["start-server"], STARTING_LIMIT_S)
-        done = self.call(["devices"], USUAL_LIMIT_S)
-        if started.code or done.code:
-            raise DeviceError(f"adb cannot be used: {_last(started.err + done.err)}")
+        done = self.call(["devices"], STARTING_LIMIT_S)
+        if done.code:
+            raise DeviceError(f"adb cannot be used: {_last(done.err)}")
         found = []
         for line in done.out.splitlines()[1:]:
-            serial, _, state = line.partition("\t")
-            if state:
+            serial, tab, state = line.partition("\t")
+            if tab:
                 found.append(Listed(serial=serial, state=state.strip()))
         return found
 
-    def choose(self, serials: Sequence[str]) -> list[str]:
-        """Return the devices to use: those named, else all that can be used.
+    def choose(self, serials: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Return the devices to use, those named, else all that can be used; and why not others.
 
         One named HOST:PORT that adb does not know is connected first. Raises DeviceError where a
         named one cannot be used, or where there is none.
@@ -138,11 +138,11 @@ class Adb:
         chosen = list(dict.fromkeys(serials)) or list(listed)
         if not chosen:
             raise DeviceError(f"adb sees no device: {HOW_TO_CONNECT}")
-        unusable = [(s, listed.get(s, "not seen")) for s in chosen if listed.get(s) != "device"]
         usable = [s for s in chosen if listed.get(s) == "device"]
-        if unusable and (serials or not usable):
-            raise DeviceError("; ".join(_why(serial, state) for serial, state in unusable))
-        return usable
+        reasons = [_why(s, listed.get(s, "not seen")) for s in chosen if s not in usable]
+        if reasons and (serials or not usable):
+            raise DeviceError("; ".join(reasons))
+        return usable, reasons
 
 
 def _why(serial: str, state: str) -> str:
@@ -214,8 +214,8 @@ class Connection:
                 return one.state
         return "not seen"
 
-    def come_back(self, limit_s: float, pause_s: float = 0.5) -> bool:
-        """Wait until a lost device answers again; return whether it does."""
+    def come_back(self, limit_s: float, stop: threading.Event, pause_s: float = 0.5) -> bool:
+        """Wait until a lost device answers again; return whether it does before somebody stops."""
         end = time.monotonic() + limit_s
         while True:
             try:
@@ -226,9 +226,8 @@ class Connection:
                     self._adb.call(["connect", self.serial], STARTING_LIMIT_S)
             except DeviceError:
                 pass
-            if time.monotonic() > end:
+            if time.monotonic() > end or stop.wait(pause_s):
                 return False
-            time.sleep(pause_s)
 
 
 def quote(*words: str) -> str:

@@ -35,9 +35,16 @@ echo hexdet-peak=$p
 timed has it."""
 
 
-def snpe_run(model: str, runtime: Runtime, profile: str, *, profiling: str) -> list[str]:
-    """Return the words of snpe-net-run over the list of the working folder."""
+def snpe_run(
+    model: str, runtime: Runtime, profile: str, *, profiling: str, signed: bool
+) -> list[str]:
+    """Return the words of snpe-net-run over the list of the working folder.
+
+    signed: this release runs only signed code on the DSP unless told otherwise: that of 1.x.
+    """
     chosen = [] if runtime == "cpu" else [f"--use_{runtime}"]
+    if signed and runtime == "dsp":
+        chosen.append("--platform_options=unsignedPD:ON")
     return [
         "snpe-net-run", "--container", model, "--input_list", LIST, *chosen,
         f"--perf_profile={profile}", f"--profiling_level={profiling}", f"--output_dir={OUT}",

@@ -57,7 +57,7 @@ def run_devices(
         try:
             while wait_for(works, MOMENT_S).not_done:
                 pass
-        except KeyboardInterrupt:
+        except BaseException:  # an order to end, too
             stop.set()
             raise
         return [work.result() for work in works]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ...errors import DeviceError
 from .client import Connection
 
 SKIN = 3
@@ -18,13 +20,16 @@ CAPPED = 0.95
 POSSIBLE_C = (5.0, 120.0)
 """Outside, a sensor is absent or counts in another unit: many report 0 or -40000."""
 
-_QUICK = """for z in /sys/class/thermal/thermal_zone*; do
- echo "zone $(cat $z/type 2>/dev/null) $(cat $z/temp 2>/dev/null)"; done
-for c in /sys/devices/system/cpu/cpu[0-9]*/cpufreq; do
- echo "clock $(cat $c/scaling_cur_freq 2>/dev/null) $(cat $c/scaling_max_freq 2>/dev/null)\
- $(cat $c/cpuinfo_max_freq 2>/dev/null)"; done"""
-_FULL = f"""{_QUICK}
-echo battery; dumpsys battery 2>/dev/null; echo thermal; dumpsys thermalservice 2>/dev/null"""
+ZONES, CORES = "/sys/class/thermal/thermal_zone", "/sys/devices/system/cpu/cpu"
+_QUICK = (
+    f"grep -sH '' {ZONES}*/type {ZONES}*/temp {CORES}[0-9]*/cpufreq/scaling_cur_freq "
+    f"{CORES}[0-9]*/cpufreq/scaling_max_freq {CORES}[0-9]*/cpufreq/cpuinfo_max_freq"
+)
+"""One process for all of them: phones have a hundred zones, and looking must not warm them."""
+_FULL = f"{_QUICK}\necho battery; dumpsys battery 2>/dev/null; echo thermal; " + (
+    "dumpsys thermalservice 2>/dev/null"
+)
+_FILE = re.compile(r"^(/sys/\S+)/(\w+):(.*)$", re.MULTILINE)
 _TEMPERATURE = re.compile(r"Temperature\{mValue=(-?[\d.]+), mType=(-?\d+), mName=([^,}]*)")
 
 
@@ -66,11 +71,12 @@ class Health:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """When a run may begin, and when it is void. Celsius and seconds."""
+    """When a run may begin, and when it is void: Celsius, seconds. look_s: from look to look."""
 
     cool_below_c: float = 38.0
     void_above_c: float = 45.0
     wait_s: float = 900.0
+    look_s: float = 5.0
 
 
 def read_health(connection: Connection, *, quick: bool = False) -> Health:
@@ -82,21 +88,25 @@ def parse_health(text: str) -> Health:
     """Read what the device printed; whatever is missing or impossible is None."""
     kernel, _, rest = text.partition("\nbattery\n")
     battery, _, thermal = rest.partition("\nthermal\n")
+    files: dict[str, dict[str, str]] = {}
+    for folder, name, value in _FILE.findall(kernel):
+        files.setdefault(folder, {})[name] = value.strip()
     zones, clocks, caps = {}, [], []
-    for line in kernel.splitlines():
-        words = line.split()
-        if words[:1] == ["zone"] and len(words) >= 3:
-            celsius = _number(words[-1])
+    for told in files.values():
+        celsius = _number(told.get("temp"))
+        if celsius is not None:
             # Most zones count thousandths of a degree, some of old phones whole ones.
-            celsius = None if celsius is None else celsius / (1000 if abs(celsius) > 200 else 1)
-            if celsius is not None and POSSIBLE_C[0] < celsius < POSSIBLE_C[1]:
-                zones[" ".join(words[1:-1])] = celsius
-        elif words[:1] == ["clock"]:
-            values = [_number(word) for word in words[1:]]
-            known = [value for value in values if value is not None]
-            if len(known) == 3 and known[2] > 0:
-                clocks.append(known[0] / 1000)
-                caps.append(known[1] / known[2])
+            celsius /= 1000 if abs(celsius) > 200 else 1
+            if POSSIBLE_C[0] < celsius < POSSIBLE_C[1]:
+                zones[told.get("type", "?")] = celsius
+        now, limit, fastest = (
+            _number(told.get(name))
+            for name in ("scaling_cur_freq", "scaling_max_freq", "cpuinfo_max_freq")
+        )
+        if now is not None:
+            clocks.append(now / 1000)
+        if limit is not None and fastest:
+            caps.append(limit / fastest)
     hottest = max(zones, key=lambda name: zones[name], default="")
     current = thermal.partition("Current temperatures from HAL:")[2].partition("cooling")[0]
     skins = [float(c) for c, kind, _ in _TEMPERATURE.findall(current) if int(kind) == SKIN]
@@ -120,9 +130,9 @@ def _field(text: str, name: str) -> float | None:
     return float(found[1]) if found else None
 
 
-def _number(word: str) -> float | None:
+def _number(word: str | None) -> float | None:
     try:
-        return float(word)
+        return None if word is None else float(word)
     except ValueError:
         return None
 
@@ -152,14 +162,12 @@ def _gate(health: Health) -> float:
 
 
 def wait_until_cool(
-    connection: Connection,
-    limits: Limits,
-    say: Callable[[str], None],
-    pause_s: float = 5.0,
+    connection: Connection, limits: Limits, say: Callable[[str], None], stop: threading.Event
 ) -> tuple[Health, str]:
     """Wait until a device is cool and does not throttle; return how it is, and why it is not cool.
 
-    The reason is empty where it is cool, or where it tells no temperature at all.
+    The reason is empty where it is cool, or where it tells no temperature at all. Raises
+    DeviceError where somebody stops the waiting.
     """
     end = time.monotonic() + limits.wait_s
     told = False
@@ -175,4 +183,5 @@ def wait_until_cool(
         if not told:
             say(f"waiting until it is cool: {warm}")
             told = True
-        time.sleep(min(pause_s, max(end - time.monotonic(), 0.05)))
+        if stop.wait(min(limits.look_s, max(end - time.monotonic(), 0.05))):
+            raise DeviceError(f"{connection.serial}: interrupted; run it again to go on")

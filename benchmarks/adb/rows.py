@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -90,7 +90,7 @@ def _row(outcome: Outcome, runtime: str, profile: str, wanted: int) -> Row:
         model=model.title,
         runtime=runtime,
         profile=profile,
-        status=_status(len(good), wanted, void, failed, every),
+        status=_status(len(good), wanted, (first, throughput), every),
         runs=len(good),
         wanted=wanted,
         void=len(void),
@@ -113,19 +113,18 @@ def _row(outcome: Outcome, runtime: str, profile: str, wanted: int) -> Row:
 
 
 def _status(
-    good: int,
-    wanted: int,
-    void: Sequence[Sample],
-    failed: Sequence[Sample],
-    every: Sequence[Sample],
+    good: int, wanted: int, others: Iterable[Sequence[Sample]], every: Sequence[Sample]
 ) -> str:
-    if good >= wanted:
+    """Return how whole a row is. others: runs of other kinds, of each of which one must count."""
+    if good >= wanted and all(any(s.status == "ok" for s in runs) for runs in others if runs):
         return "ok"
     if good:
         return "incomplete"
-    if failed and every[-1].status == "failed":
-        return "failed"
-    return "void" if void else "not run"
+    if not every:
+        return "not run"
+    # Those that count but are no latency leave the row as empty as none.
+    last = next((s.status for s in reversed(every) if s.status != "ok"), "")
+    return last or "not run"
 
 
 def _quantiles(values: Sequence[float], percents: Sequence[int]) -> list[Any]:

@@ -8,7 +8,7 @@ import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,9 @@ class Bench:
     host: Toolbox
     pace: Pace
     limits: Limits
+    stop: threading.Event
+    written: dict[str, str] = field(default_factory=dict)
+    """What lies in the working folder, as far as is known."""
 
     @property
     def work(self) -> str:
@@ -104,14 +107,18 @@ class Bench:
                 self._write(name, text)
 
     def _write(self, name: str, text: str) -> None:
+        if self.written.get(name) == text:
+            return
         with tempfile.TemporaryDirectory(prefix="hexdet-adb-") as folder:
             path = write_text(Path(folder) / name, text)
             ship(self.connection, self.root, {"run": [path]})
+        self.written[name] = text
 
     def command(self, runtime: Any, profile: str, *, profiling: str = "basic") -> list[str]:
         """Return the words that run the list."""
         if self.kit.family == "snpe":
-            return snpe_run(self.model_path, runtime, profile, profiling=profiling)
+            signed = self.host.sdk.number[0] == 1
+            return snpe_run(self.model_path, runtime, profile, profiling=profiling, signed=signed)
         return qnn_run(
             self.model_path,
             runtime,
@@ -145,12 +152,21 @@ class Bench:
         return done
 
     def pull(self, name: str, folder: Path) -> Path:
-        """Copy a file or folder of the working folder here and return where it is."""
-        self.connection.pull(f"{self.work}/{name}", folder, PULL_LIMIT_S)
+        """Copy a file or folder of the working folder here and return where it is.
+
+        Raises ToolError where it is not there: the programs tell success even then.
+        """
+        try:
+            self.connection.pull(f"{self.work}/{name}", folder, PULL_LIMIT_S)
+        except LostError:
+            raise
+        except DeviceError as error:
+            raise ToolError(f"the run left nothing to fetch: {error}") from error
         return folder / Path(name).name
 
     def clean(self) -> None:
         """Delete what runs left: outputs, lists and pictures; programs and model stay."""
+        self.written.clear()
         self.connection.shell(
             f"{stop_script(self.work)}\nrm -rf {quote(self.work, f'{self.root}/inputs')}"
         )
@@ -161,7 +177,7 @@ def measure(bench: Bench, step: Step, say: Any) -> Sample:
 
     A program that fails gives a sample that says so. Raises LostError where the connection breaks.
     """
-    before, warm = wait_until_cool(bench.connection, bench.limits, say)
+    before, warm = wait_until_cool(bench.connection, bench.limits, say, bench.stop)
     if warm:
         return Sample(step=step, status="void", reason=warm, health={"before": before.told()})
     try:

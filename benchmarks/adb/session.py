@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from ...export.sdk.calls import Toolbox
 from ...export.sdk.discovery import HOST, Sdk
 from ...runtime.contract import load_contract
 from .campaign import Campaign, Sample, Step, open_campaign
-from .client import Adb, Connection, LostError
+from .client import Adb, Connection, LostError, quote
 from .health import Limits
 from .identity import Device, identify
 from .kit import THROUGHPUT, Family, Runtime, pack_kit
@@ -90,11 +92,14 @@ class Session:
         self._bundle, self._sdk, self._wanted = bundle, sdk, wanted
         self._pictures, self._stop = pictures, stop
         self._told = say
+        self._bench: Bench | None = None
+        self._blind = False
 
     def run(self, scratch: Path, environ: Mapping[str, str]) -> Outcome:
         """Do all of it; whatever fails is a problem of the outcome. scratch: a folder of ours."""
         try:
-            self._run(scratch, environ)
+            with _alone(self.outcome.serial):
+                self._run(scratch, environ)
         except HexdetError as error:
             self._tell(str(error))
         return self.outcome
@@ -109,7 +114,7 @@ class Session:
     def _run(self, scratch: Path, environ: Mapping[str, str]) -> None:
         wanted, outcome = self._wanted, self.outcome
         root = check_device_folder(wanted.device_dir)
-        device = identify(self._connection, wanted.chip)
+        device: Device = self._again(lambda: identify(self._connection, wanted.chip))
         model = choose_model(self._bundle, device, context=wanted.context)
         family = wanted.family or ("qnn" if wanted.context else "snpe")
         kit = pack_kit(self._sdk, device, wanted.runtimes, family, prepared=model.prepared)
@@ -130,9 +135,13 @@ class Session:
             host=_host_tools(self._sdk, VIEWERS[family], environ, scratch),
             pace=wanted.pace,
             limits=wanted.limits,
+            stop=self._stop,
         )
+        self._bench = bench
         files = {**kit.folders, "model": (model.path,), "inputs": tuple(dict.fromkeys(raws))}
         self._again(lambda: self._ship(root, files))
+        # An unpacked SDK may have lost who may run what.
+        self._again(lambda: self._connection.shell(f"chmod 755 {quote(root)}/bin/*"))
         campaign = open_campaign(
             outcome.folder, self._settings(bench), asdict(device), fresh=wanted.fresh
         )
@@ -153,7 +162,10 @@ class Session:
         self.outcome.shipped = ship(self._connection, root, files)
 
     def _settings(self, bench: Bench) -> dict[str, Any]:
-        """Return all that decides a campaign's figures: runs of other settings never mix."""
+        """Return all that decides a campaign's figures: runs of other settings never mix.
+
+        How patient somebody is with heat, cables and programs that hang is no part of them.
+        """
         wanted = self._wanted
         return {
             "model": bench.model.title,
@@ -165,8 +177,10 @@ class Session:
             "profiles": list(wanted.profiles),
             "samples": wanted.samples,
             "pictures": list(bench.raws),
-            "pace": asdict(wanted.pace),
-            "limits": asdict(wanted.limits),
+            "inferences": wanted.pace.inferences,
+            "throughput_s": wanted.pace.throughput_s,
+            "cool_below_c": wanted.limits.cool_below_c,
+            "void_above_c": wanted.limits.void_above_c,
         }
 
     def steps(self, kit_has_throughput: bool) -> dict[tuple[Runtime, str], list[Step]]:
@@ -205,12 +219,19 @@ class Session:
         for attempt in range(1 + self._wanted.retries):
             sample: Sample = self._again(lambda: measure(bench, step, self._say), campaign)
             campaign.add(sample)
+            self._warn_of_heat(sample)
             if sample.status != "void":
                 break
             self._say(f"{step.runtime} {step.profile}: run {attempt + 1} is void: {sample.reason}")
             if sample.reason.startswith("still warm"):  # it was waited for already
                 break
         return sample
+
+    def _warn_of_heat(self, sample: Sample) -> None:
+        before = sample.health.get("before")
+        if before and before["sensor"] == "none" and not self._blind:
+            self._blind = True
+            self._say("it tells no temperature: no run waits for it to cool, and heat voids none")
 
     def _fetch(self, bench: Bench) -> None:
         outcome = self.outcome
@@ -255,12 +276,31 @@ class Session:
         """Wait for a lost device; DeviceError where it stays away or somebody wants to stop."""
         wait_s = self._wanted.reconnect_s
         self._say(f"lost: {error}; waiting up to {wait_s:g} s for it")
-        if self._stop.is_set() or not self._connection.come_back(wait_s):
+        if self._stop.is_set() or not self._connection.come_back(wait_s, self._stop):
             raise DeviceError(
                 f"{self.outcome.serial} was lost and did not come back in {wait_s:g} s: reconnect "
                 f"it and run this again, it goes on where it stopped"
             ) from error
+        if self._bench is not None:
+            self._bench.written.clear()
         self._say("it is back")
+
+
+@contextmanager
+def _alone(serial: str) -> Iterator[None]:
+    """Keep a device to ourselves; DeviceError where another call uses it: both would be wrong."""
+    try:
+        import fcntl
+    except ImportError:  # no POSIX
+        yield
+        return
+    path = Path(tempfile.gettempdir()) / f"hexdet-adb-{_file_name(serial)}.lock"
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DeviceError(f"{serial} is being measured by another call: wait for it") from None
+        yield
 
 
 def _host_tools(sdk: Sdk, viewer: str, environ: Mapping[str, str], work: Path) -> Toolbox:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from adb.standin_device.phone import TOOL
+
 from sdk_standin.layout import make_python, make_tree
 from sdk_standin.versions import VERSIONS
-from standin_device.phone import TOOL
 
 PROGRAMS = ("snpe-net-run", "snpe-throughput-net-run", "qnn-net-run")
 

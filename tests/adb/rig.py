@@ -7,12 +7,25 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hexdet.benchmarks.adb.client import find_adb
-from standin_device.faults import Faults
+from adb.standin_device.faults import Faults
 
+from hexdet.benchmarks.adb.client import Adb, find_adb
+from hexdet.benchmarks.adb.fleet import run_devices
+from hexdet.benchmarks.adb.health import Limits
+from hexdet.benchmarks.adb.rows import Row, rows_of
+from hexdet.benchmarks.adb.running import Pace
+from hexdet.benchmarks.adb.session import Outcome, Wanted
+from hexdet.datasets.opening import open_split
+from hexdet.export.bundle import Bundle
+from hexdet.export.sdk.discovery import discover
+from hexdet.export.stages import STAGES
+
+MakeDevice = Callable[..., "StandIn"]
 SERVE = Path(__file__).parent / "standin_device" / "serve.py"
 
 
@@ -103,3 +116,62 @@ class Server:
     def stop(self) -> None:
         """End the server."""
         self.call("kill-server")
+
+
+def usual(**changes: Any) -> Wanted:
+    """Return a wish that takes a moment: one row, two runs, hardly any waiting."""
+    pace = Pace(inferences=2, throughput_s=changes.pop("throughput_s", 1),
+                run_limit_s=changes.pop("run_limit_s", 60.0))  # fmt: skip
+    values: dict[str, Any] = {
+        "runtimes": ("dsp",), "profiles": ("burst",), "samples": 2, "retries": 1,
+        "limits": Limits(wait_s=changes.pop("wait_s", 20.0), look_s=0.3), "reconnect_s": 10.0,
+        "device_dir": "/data/local/tmp/it's a folder",
+    }  # fmt: skip
+    return Wanted(**{**values, "pace": pace, **changes})
+
+
+@dataclass(kw_only=True)
+class Told:
+    """What came of devices, and every sentence that was said meanwhile."""
+
+    outcomes: list[Outcome]
+    rows: list[Row]
+    said: list[str]
+
+    @property
+    def words(self) -> str:
+        """Return all that a user sees of what went wrong."""
+        problems = [problem for outcome in self.outcomes for problem in outcome.problems]
+        return "\n".join([*self.said, *problems, *(row.reason for row in self.rows)])
+
+
+class Place:
+    """A bundle, an SDK, an adb server and pictures: what a user has before devices come."""
+
+    def __init__(self, bundle: Path, sdk: Path, server: Server) -> None:
+        self.bundle, self.sdk, self.server = bundle, sdk, server
+
+    def run(self, devices: Sequence[StandIn], wanted: Wanted, images: int = 2) -> Told:
+        """Measure on devices, as the door does."""
+        bundle = Bundle(self.bundle, STAGES)
+        dataset = open_split(bundle.recipe().data, "test")
+        records = [dataset[index] for index in range(images)]
+        found = discover(self.sdk, None, os.environ).sdk
+        assert found is not None
+        said: list[str] = []
+        outcomes = run_devices(
+            Adb(self.server.program),
+            [device.serial for device in devices],
+            bundle,
+            found,
+            wanted,
+            records,
+            os.environ,
+            lambda serial, text: said.append(text),
+        )
+        rows = [
+            row
+            for outcome in outcomes
+            for row in rows_of(outcome, wanted.runtimes, wanted.profiles, wanted.samples)
+        ]
+        return Told(outcomes=outcomes, rows=rows, said=said)

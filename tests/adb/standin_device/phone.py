@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import stat
 import sys
+import threading
 import time
 from pathlib import Path
 
-from standin_device.faults import Faults
+from adb.standin_device.faults import Faults
 
 MARK = "ro.hexdet.standin"
 SKIN_C, LIMIT_C = 31.0, 43.0
@@ -28,7 +29,8 @@ class Phone:
         self.temporary = root / "data" / "local" / "tmp"
         self.busy, self.throttled = 0, False
         self._faults = faults
-        self._started = time.monotonic()
+        self._writing = threading.Lock()
+        self._hot_since: float | None = None
         self.temporary.mkdir(parents=True, exist_ok=True)
         self._told = root / "told"
         self._told.mkdir(exist_ok=True)
@@ -67,16 +69,18 @@ class Phone:
             return LIMIT_C + 2
         hot = self._faults.find("hot")
         if hot is None:
+            self._hot_since = None
             return SKIN_C
-        cooled = (time.monotonic() - self._started) * float(hot["per_s"])
+        self._hot_since = self._hot_since or time.monotonic()
+        cooled = (time.monotonic() - self._hot_since) * float(hot["per_s"])
         return max(SKIN_C, float(hot["celsius"]) - cooled)
-
-    def heat(self) -> None:
-        """Begin to be hot now."""
-        self._started = time.monotonic()
 
     def refresh(self) -> None:
         """Write what every command that comes next shall read."""
+        with self._writing:
+            self._refresh()
+
+    def _refresh(self) -> None:
         skin = self.skin_c
         hidden = self._faults.find("no-sensors") is not None
         status = 2 if skin > LIMIT_C else 0
@@ -85,7 +89,8 @@ class Phone:
             folder = f"sys/devices/system/cpu/cpu{index}/cpufreq"
             self._put(f"{folder}/scaling_max_freq", round(khz * share))
             self._put(f"{folder}/scaling_cur_freq", round(khz * share * (1 if self.busy else 0.2)))
-        shutil.rmtree(self.root / "sys" / "class" / "thermal", ignore_errors=True)
+        if hidden:
+            shutil.rmtree(self.root / "sys" / "class" / "thermal", ignore_errors=True)
         zones = {"cpu-0-0": skin + 6, "nsphvx-0": skin + 4, "gpuss-0": skin + 3, "battery": skin}
         for index, (name, celsius) in enumerate({} if hidden else zones.items()):
             self._put(f"sys/class/thermal/thermal_zone{index}/type", name)
@@ -130,9 +135,14 @@ class Phone:
     def _put(self, name: str, value: object) -> None:
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{value}\n", encoding="utf-8")
+        _replace(path, f"{value}\n")
 
     def _tell(self, name: str, text: str) -> None:
-        part = self._told / f".{name}"
-        part.write_text(text, encoding="utf-8")
-        part.replace(self._told / name)
+        _replace(self._told / name, text)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file so that whoever reads it meanwhile sees the old or the new one."""
+    part = path.with_name(f".{path.name}")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

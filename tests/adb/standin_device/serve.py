@@ -15,13 +15,13 @@ import threading
 from pathlib import Path
 
 if __name__ == "__main__":
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from standin_device.faults import FAULTS, Faults
-from standin_device.phone import Phone
-from standin_device.shell_service import Device, serve_shell
-from standin_device.sync_service import serve_sync
-from standin_device.wire import (
+from adb.standin_device.faults import FAULTS, Faults
+from adb.standin_device.phone import Phone
+from adb.standin_device.shell_service import Device, serve_shell
+from adb.standin_device.sync_service import serve_sync
+from adb.standin_device.wire import (
     AUTH,
     CLSE,
     CNXN,

@@ -10,11 +10,12 @@ import threading
 import time
 from typing import IO
 
-from standin_device.faults import Faults
-from standin_device.phone import Phone
-from standin_device.wire import ClosedError, Stream
+from adb.standin_device.faults import Faults
+from adb.standin_device.phone import Phone
+from adb.standin_device.wire import ClosedError, Stream
 
 STDOUT, STDERR, EXIT = 1, 2, 3
+PASSED = ("HEXDET_STANDIN_CACHE", "HEXDET_STANDIN_CONTEXTS")
 MOMENT_S = 0.3
 """How long a network runs before the connection is cut in its midst."""
 
@@ -41,7 +42,7 @@ def serve_shell(stream: Stream, service: str, device: Device) -> None:
     environment = {
         "PATH": f"{phone.root}/system/bin:/usr/bin:/bin",
         "HOME": str(phone.root),
-        **{name: os.environ[name] for name in ("HEXDET_STANDIN_CACHE",) if name in os.environ},
+        **{name: os.environ[name] for name in PASSED if name in os.environ},
     }
     process = subprocess.Popen(
         ["/bin/sh", "-c", phone.into(command)],

@@ -8,8 +8,8 @@ import struct
 import time
 from pathlib import Path
 
-from standin_device.shell_service import Device
-from standin_device.wire import ClosedError, Stream
+from adb.standin_device.shell_service import Device
+from adb.standin_device.wire import ClosedError, Stream
 
 BLOCK = 64 * 1024
 STAT2 = struct.Struct("<4sIQQIIIIQqqq")

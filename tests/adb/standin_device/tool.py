@@ -15,16 +15,14 @@ from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":
-    sys.path[0] = str(Path(__file__).resolve().parents[1])
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-import numpy as np
+
+from adb.standin_device.emulated import Emulated, InputError
+from adb.standin_device.faults import Faults
 
 from sdk_standin.flags import Arguments, UsageError, parse
-from sdk_standin.input_lists import ListError, read_list, read_raw
 from sdk_standin.versions import VERSIONS, Version
-from standin_device.emulated import Emulated
-from standin_device.faults import Faults
 
 RULE = "-" * 79
 PIPE_LIBRARY = {"snpe": "libSNPE.so", "qnn": "libQnnSystem.so"}
@@ -60,7 +58,7 @@ def main(argv: list[str]) -> int:
         runtime = _runtime(given, family, chip, faults)
         work = _throughput if "throughput" in name else _run
         work(given, family, chip, version, runtime, faults)
-    except (_FailError, ListError, ValueError, OSError) as error:
+    except (_FailError, InputError, ValueError, OSError) as error:
         text = str(error)
         if "error_code" not in text:
             text = (
@@ -114,23 +112,20 @@ def _run(
     started = time.perf_counter()
     network = Emulated(_model(given, family), chip)
     native = family == "qnn" and given.has("--use_native_input_files")
-    given.has("--use_native_output_files")
     if family == "snpe":
         print(f"{RULE}\nModel String: N/A\nSNPE v{version.full}\n{RULE}")
     loaded = time.perf_counter()
-    listed = read_list(Path(given.one("--input_list")), [network.input_name])
+    listed = _listed(Path(given.one("--input_list")), network.input_name)
     folder = Path(given.one("--output_dir", "output"))
     half = faults.take("half-outputs") is not None
-    for index, files in enumerate(listed.runs):
-        path = files[network.input_name]
+    for index, path in enumerate(listed):
         print(f"Processing DNN input(s):\n{path}")
-        codes = _codes(path, network, native=native)
-        for name, values in network.run(codes).items():
-            target = folder / f"Result_{index}" / f"{name.replace('/', '_')}.raw"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            written = values if native else network.real(name, values)
-            target.write_bytes(written.tobytes()[: written.nbytes // 2 if half else None])
-    us = max(round((time.perf_counter() - loaded) * 1e6 / len(listed.runs)), 1)
+        target = folder / f"Result_{index}"
+        target.mkdir(parents=True, exist_ok=True)
+        for name, data in network.answer(path, native=native).items():
+            content = data[: len(data) // 2] if half else data
+            (target / f"{name.replace('/', '_')}.raw").write_bytes(content)
+    us = max(round((time.perf_counter() - loaded) * 1e6 / len(listed)), 1)
     log: dict[str, Any] = {
         "stand_in": True,
         "version": version.full,
@@ -144,19 +139,28 @@ def _run(
     (folder / name).write_text(json.dumps(log), encoding="utf-8")
 
 
+def _listed(path: Path, input_name: str) -> list[Path]:
+    """Return the raws of a list; its whole grammar is known to the SDK's stand-in alone."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if lines and not any(set("#% ") & set(line) or ":=" in line or not line for line in lines):
+        found = [Path(line) for line in lines]
+    else:
+        from sdk_standin.input_lists import ListError, read_list
+
+        try:
+            found = [run[input_name] for run in read_list(path, [input_name]).runs]
+        except ListError as error:
+            raise InputError(str(error)) from None
+    for raw in found:
+        if not raw.is_file():
+            raise InputError(f"could not open file {raw}")
+    return found
+
+
 def _model(given: Arguments, family: str) -> Path:
     if family == "snpe":
         return Path(given.one("--container"))
     return Path(given.one("--retrieve_context") or given.one("--dlc_path"))
-
-
-def _codes(path: Path, network: Emulated, *, native: bool) -> np.ndarray:
-    if native:
-        data = path.read_bytes()
-        if len(data) != np.prod(network.input_shape):
-            raise ListError(f"{path} has {len(data)} bytes for an input of {network.input_shape}")
-        return np.frombuffer(data, np.uint8).reshape(network.input_shape)
-    return network.code(read_raw(path, network.input_shape, network.input_name))
 
 
 def _throughput(
@@ -164,14 +168,13 @@ def _throughput(
 ) -> None:
     started = time.perf_counter()
     network = Emulated(_model(given, family), chip)
-    raw = read_raw(Path(given.one("--input_raw")), network.input_shape, network.input_name)
-    codes = network.code(raw)
-    network.run(codes)
+    raw = Path(given.one("--input_raw"))
+    network.answer(raw, native=False)
     built_us = round((time.perf_counter() - started) * 1e6)
     count, started = 0, time.perf_counter()
     limit = min(float(given.one("--duration", "1")), LONGEST_S)
     while time.perf_counter() - started < limit:
-        network.run(codes)
+        network.answer(raw, native=False)
         count += 1
     us = round((time.perf_counter() - started) * 1e6)
     label = "Instance" if version.key >= (2, 25) else "Thread"
