@@ -90,6 +90,17 @@ def test_the_example_of_intervals_is_read(tmp_path: Path) -> None:
     assert [one.metric for one in load_expected(tmp_path)] == ["macs"]
 
 
+def test_the_readme_and_the_page_of_figures_agree() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## Figures\n")[1]
+    values = [line.split("|")[2].strip() for line in text.splitlines() if line.startswith("| `")]
+    values += [
+        line.split("|")[2].strip() for line in text.splitlines() if line.startswith("| post")
+    ]
+    page = (DOCS / "figures.md").read_text(encoding="utf-8")
+    assert len(values) >= 4
+    assert [value for value in values if value not in page] == []
+
+
 @pytest.mark.parametrize("picture", sorted((DOCS / "plots").glob("*")), ids=lambda p: p.name)
 def test_every_picture_is_small_and_shown_with_its_command(picture: Path) -> None:
     assert picture.suffix == ".svg"
