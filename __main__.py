@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import io
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -521,6 +523,7 @@ def _recipe(name: str, overrides: list[str] | None) -> Recipe:
 
 def main() -> None:
     """Run the command line; a user's error ends in one line, a bug keeps its traceback."""
+    _speak_utf8()
     # Third-party libraries warn through the root logger; what concerns a user is an error of ours.
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
     # An order to end unwinds like any error, so that temporary folders and started tools go too.
@@ -536,6 +539,15 @@ def main() -> None:
             raise
         where = f" {error.filename}" if error.filename else ""
         _end(f"{error.strerror}:{where}", 1)
+
+
+def _speak_utf8() -> None:
+    """Begin again in Python's UTF-8 mode where an old locale would garble the names of files."""
+    if sys.getfilesystemencoding() != "utf-8":
+        os.environ["PYTHONUTF8"] = "1"  # for the processes of the emulator, too
+        os.execv(sys.executable, [sys.executable, "-m", "hexdet", *sys.argv[1:]])
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # as standard error, which escapes
 
 
 def _end(text: str, code: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -41,6 +42,8 @@ def writing(folder: Path, *, make: bool = False) -> Iterator[None]:
     if not make and not folder.is_dir():
         yield  # who asks for the bundle says how to make one
         return
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        raise ArtifactError(f"cannot write {folder}: it is read-only")
     refusal = (
         f"another hexdet is writing into {folder}: wait until it has ended, or give another folder"
     )

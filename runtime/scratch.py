@@ -24,15 +24,14 @@ def scratch_folder(place: Path | None = None) -> Iterator[Path]:
     killed processes left there is removed first. Raises ArtifactError where none can be made, or
     where its disk becomes full while it is used.
     """
-    advice = "set TMPDIR" if place is None else "make room there"
     try:
         where = Path(tempfile.gettempdir()) if place is None else place
         _sweep(where)
         folder, release = _make(where)
     except OSError as error:
-        raise ArtifactError(
-            f"cannot make a folder for temporary files{_of(place)}: {error.strerror}; {advice}"
-        ) from error
+        what = "make a folder for temporary files" if place is None else f"write into {place}"
+        hint = "; set TMPDIR" if place is None else ""
+        raise ArtifactError(f"cannot {what}: {error.strerror}{hint}") from error
     try:
         try:
             yield folder
@@ -43,11 +42,8 @@ def scratch_folder(place: Path | None = None) -> Iterator[Path]:
         elsewhere = error.filename and not Path(str(error.filename)).is_relative_to(where)
         if error.errno not in FULL or elsewhere:
             raise
+        advice = "set TMPDIR" if place is None else "make room there"
         raise ArtifactError(f"cannot write into {where}: {why(error, where)}; {advice}") from error
-
-
-def _of(place: Path | None) -> str:
-    return "" if place is None else f" in {place}"
 
 
 if sys.platform == "win32":
