@@ -71,9 +71,13 @@ class Phone:
         if hot is None:
             self._hot_since = None
             return SKIN_C
-        self._hot_since = self._hot_since or time.monotonic()
-        cooled = (time.monotonic() - self._hot_since) * float(hot["per_s"])
-        return max(SKIN_C, float(hot["celsius"]) - cooled)
+        since = self._hot_since or time.monotonic()
+        return max(SKIN_C, float(hot["celsius"]) - (time.monotonic() - since) * float(hot["per_s"]))
+
+    def look(self) -> None:
+        """Begin to cool with the first look at its temperatures."""
+        if self._faults.find("hot") is not None:
+            self._hot_since = self._hot_since or time.monotonic()
 
     def refresh(self) -> None:
         """Write what every command that comes next shall read."""

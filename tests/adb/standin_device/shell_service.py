@@ -39,6 +39,8 @@ def serve_shell(stream: Stream, service: str, device: Device) -> None:
         phone.busy += 1
         phone.throttled = device.faults.take("throttle") is not None
     phone.refresh()
+    if "thermalservice" in command:
+        phone.look()
     environment = {
         "PATH": f"{phone.root}/system/bin:/usr/bin:/bin",
         "HOME": str(phone.root),
