@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from ..errors import HexdetError
 from . import devices, machine, packages, qualcomm
-from .finding import Finding
+from .finding import JOBS, Finding
 
 Check = Callable[[], Finding | list[Finding]]
 CHECKS: tuple[Check, ...] = (
@@ -32,10 +33,18 @@ def examine(
     progress: told how many of them are done.
     """
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        waiting = [pool.submit(check) for check in checks]
+        waiting = [pool.submit(_outcome, check) for check in checks]
         found: list[Finding] = []
         for done, future in enumerate(waiting, 1):
-            result = future.result()
-            found += [result] if isinstance(result, Finding) else result
+            found += future.result()
             progress(done, len(checks))
     return found
+
+
+def _outcome(check: Check) -> list[Finding]:
+    """Return what a check found; what kept it from looking, such as a full disk, is a finding."""
+    try:
+        result = check()
+    except HexdetError as error:
+        return [Finding(what="a check", status="broken", found=str(error), jobs=JOBS)]
+    return [result] if isinstance(result, Finding) else result

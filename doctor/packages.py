@@ -6,13 +6,12 @@ import importlib.metadata
 import json
 import platform
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..errors import ToolError
 from ..runtime.processes import ModuleProcess
+from ..runtime.scratch import scratch_folder
 from .finding import Finding, Job
 from .gpu import gpu
 from .requirements import CONSTRAINTS, Package, needed
@@ -80,8 +79,8 @@ def packages() -> list[Finding]:
 def try_imports(wanted: Sequence[Package], *, limit_s: float = IMPORT_LIMIT_S) -> Imports:
     """Import what is installed, in a process of its own; a crash or hang is its module's error."""
     modules = [package.module for package in wanted if package.installed]
-    with tempfile.TemporaryDirectory(prefix="hexdet-doctor-") as folder:
-        result = Path(folder) / "imports"
+    with scratch_folder() as folder:
+        result = folder / "imports"
         process = ModuleProcess(WORKER, [str(result), *modules])
         ended = ""
         try:

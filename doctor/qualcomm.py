@@ -6,13 +6,13 @@ import importlib.util
 import json
 import os
 import platform
-import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ..errors import HexdetError
 from ..runtime.processes import ModuleProcess
+from ..runtime.scratch import scratch_folder
 from .finding import Finding, Job
 from .packages import TOOLCHAIN
 
@@ -33,8 +33,8 @@ def emulator(*, limit_s: float = PROBE_LIMIT_S, worker: str = WORKER) -> Finding
         return Finding(
             what=what, status="missing", found=f"not run: {absent}", advice=TOOLCHAIN, jobs=jobs
         )
-    with tempfile.TemporaryDirectory(prefix="hexdet-doctor-") as folder:
-        result = Path(folder) / "result.json"
+    with scratch_folder() as folder:
+        result = folder / "result.json"
         process = ModuleProcess(worker, [str(PROBE), str(result)])
         try:
             process.wait("the probe", limit_s)
@@ -72,9 +72,9 @@ def dlc_writing(*, limit_s: float = PROBE_LIMIT_S) -> Finding:
     from ..export.dlc_file import read_dlc
 
     start = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="hexdet-doctor-") as folder:
+    with scratch_folder() as folder:
         try:
-            path = write_dlc(PROBE, Path(folder) / "probe.dlc", limit_s)
+            path = write_dlc(PROBE, folder / "probe.dlc", limit_s)
             dlc, size = read_dlc(path), path.stat().st_size
         except HexdetError as error:
             return Finding(

@@ -7,6 +7,7 @@ import pytest
 from hexdet import doctoring
 from hexdet.doctor.examination import examine
 from hexdet.doctor.finding import Finding, Job, Status, obstacles
+from hexdet.errors import ArtifactError
 
 
 def finding(what: str, status: Status, *jobs: Job) -> Finding:
@@ -39,6 +40,16 @@ def test_the_order_is_that_of_the_checks() -> None:
     )
     assert found == [one, two, three]
     assert seen == [(1, 2), (2, 2)]
+
+
+def test_a_check_that_cannot_look_does_not_end_the_others() -> None:
+    def full() -> Finding:
+        raise ArtifactError("no room for temporary files")
+
+    broken, fine = examine(lambda done, total: None, [full, lambda: finding("1", "ok")])
+    assert (broken.status, fine.status) == ("broken", "ok")
+    assert broken.found == "no room for temporary files"
+    assert obstacles([broken], "detect") == [broken]
 
 
 @pytest.mark.parametrize(("job", "code"), [("export", 1), ("detect", 0)])
