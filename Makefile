@@ -35,6 +35,9 @@ test: $(VENV)/ready-dev ## every test that this machine can run, SLOW=1 for the 
 doctor: $(VENV)/ready ## what this machine can do, and what to do where it cannot
 	$(BIN)/hexdet doctor
 
+survival: $(VENV)/ready-dev ## kills, full disks, hostile files and the like: what is survived, as tables
+	$(BIN)/python tests/survival/tables.py $(TABLES)
+
 COUNT ?= 100000
 fuzz: $(VENV)/ready-dev ## COUNT mutated DLCs into the DLC reader
 	$(BIN)/python tests/fuzz/fuzz_dlc.py --count $(COUNT)
