@@ -18,7 +18,7 @@ from .benching_results import remember
 from .benchmarks.adb.client import Adb, find_adb
 from .benchmarks.adb.commands import PROFILES
 from .benchmarks.adb.fleet import compare_outputs, run_devices, rung_failure
-from .benchmarks.adb.rows import Row, campaign_of, results_of, rows_of
+from .benchmarks.adb.rows import Row, campaign_of, outputs_results, results_of, rows_of
 from .benchmarks.adb.session import Outcome, Wanted
 from .datasets.opening import open_split
 from .errors import DeviceError, NotRunError, ParityError, UsageError
@@ -52,6 +52,8 @@ def bench_adb(
         unknown = [value for value in given if value not in known]
         if unknown:
             raise UsageError(f"{name} {unknown[0]} is not known: take {', '.join(known)}")
+    if wanted.context and wanted.runtimes != ("dsp",):
+        raise UsageError("a context binary runs on the DSP alone: take --runtime dsp")
     bundle = Bundle(folder, STAGES)
     recipe = bundle.recipe()
     adb = Adb(find_adb(adb_program, os.environ))
@@ -73,8 +75,12 @@ def bench_adb(
     for outcome in outcomes:
         own = rows_of(outcome, wanted.runtimes, wanted.profiles, wanted.samples)
         rows += own
-        remember(list(results_of(outcome, own, folder.resolve().name)), memory)
-        compared.append(_compare(bundle, outcome, records))
+        name = folder.resolve().name
+        remember(list(results_of(outcome, own, name)), memory)
+        pair = _compare(bundle, outcome, records)
+        compared.append(pair)
+        if pair is not None and own:
+            remember(list(outputs_results(outcome, own[0], pair[1], len(records), name)), memory)
     if as_json:
         console.print_json(_content(sdk, outcomes, rows, compared))
     else:

@@ -23,6 +23,7 @@ from ...errors import DeviceError, NotRunError
 VARIABLE = "HEXDET_ADB"
 USUAL_LIMIT_S = 30.0
 STARTING_LIMIT_S = 60.0
+SHOWN_LINES = 3
 RC = "hexdet-rc="
 _RC = re.compile(rf"^{RC}(\d+)\r?$", re.MULTILINE)
 _LOST = re.compile(
@@ -178,7 +179,7 @@ class Connection:
         if not found:
             raise self._failure("a command on it was cut off", done)
         out = done.out[: found[-1].start()].replace("\r\n", "\n")
-        return Done(code=int(found[-1][1]), out=out, err=done.err)
+        return Done(code=int(found[-1][1]), out=out.removesuffix("\n"), err=done.err)
 
     def push(self, sources: Sequence[Path], folder: str, limit_s: float) -> None:
         """Copy files into a folder of the device, which must exist."""
@@ -188,7 +189,7 @@ class Connection:
             if "No space left" in done.err:
                 size = sum(path.stat().st_size for path in sources)
                 raise DeviceError(
-                    f"{self.serial}: its storage is full: {size / 2**20:.1f} MiB did not fit into "
+                    f"{self.serial}: its storage is full: {size / 1024:,.0f} KiB did not fit into "
                     f"{folder}; free some, or name another place with --device-dir"
                 )
             raise self._failure(f"copying to {folder} failed", done)
@@ -200,12 +201,13 @@ class Connection:
             raise self._failure(f"copying {source} from it failed", done)
 
     def _failure(self, what: str, done: Done) -> DeviceError:
-        text = _last(done.err + done.out)
+        text = _last(done.err)
         if _REFUSED.search(done.err):
             return DeviceError(_why(self.serial, "unauthorized"))
         lost = _LOST.search(done.err) or self.state() != "device"
         kind = LostError if lost else DeviceError
-        return kind(f"{self.serial}: {what}{' (the connection broke)' if lost else ''}: {text}")
+        broke = " (the connection broke)" if lost else ""
+        return kind(f"{self.serial}: {what}{broke}{f': {text}' if text else ''}")
 
     def state(self) -> str:
         """Return what adb says of it now, `not seen` where it does not know it."""
@@ -237,4 +239,5 @@ def quote(*words: str) -> str:
 
 def _last(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " | ".join(lines[-3:]) or "(adb printed nothing)"
+    blamed = [line for line in lines if line.startswith(("adb:", "error:"))]
+    return " | ".join((blamed or lines)[-SHOWN_LINES:])

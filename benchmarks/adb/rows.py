@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..results import Result, recorder
+from ...export.ladder import Rung
+from ..results import Record, Result, recorder
 from .campaign import Campaign, Sample
 from .session import Outcome
 
@@ -156,20 +157,15 @@ def _battery(samples: Sequence[Sample]) -> tuple[int, int] | None:
 
 
 def results_of(outcome: Outcome, rows: Sequence[Row], bundle_name: str) -> Iterator[Result]:
-    """Yield what is remembered: of a stand-in under names that are no device's."""
-    if outcome.model is None or outcome.device is None:
-        return
+    """Yield what is remembered of whole rows: of a stand-in under names that are no device's.
+
+    What is not whole stays in the campaign until it is.
+    """
     for row in rows:
-        prefix = "stand_in" if row.stand_in else "device"
-        backend = f"{prefix.replace('_', '-')} {row.runtime} {row.profile}"
-        record = recorder(
-            artifact=f"{bundle_name}/{outcome.model.path.name}",
-            sha256=outcome.model.sha256,
-            backend=backend,
-            target=row.chip,
-        )
-        machine = f"{row.device}, {row.chip}" + (", STAND-IN" if row.stand_in else "")
-        name = f"{prefix}_{row.runtime}_{row.profile}"
+        if row.status != "ok":
+            continue
+        record = _recorder(outcome, row, bundle_name)
+        name = f"{_prefix(row)}_{row.runtime}_{row.profile}"
         figures = [
             ("init_p50", row.init_p50_ms, "ms", row.runs, None),
             ("inference_p50", row.p50_ms, "ms", row.runs, row.spread_ms),
@@ -180,8 +176,35 @@ def results_of(outcome: Outcome, rows: Sequence[Row], bundle_name: str) -> Itera
         ]
         for metric, value, unit, n, spread in figures:
             if value is not None:
-                found = record(f"{name}_{metric}", value, unit, n=n, spread=spread)
-                yield replace(found, machine=machine)
+                yield record(f"{name}_{metric}", value, unit, n=n, spread=spread)
+
+
+def outputs_results(
+    outcome: Outcome, row: Row, rung: Rung, images: int, bundle_name: str
+) -> Iterator[Result]:
+    """Yield what is remembered of a device's outputs. row: any of the same device."""
+    record = _recorder(outcome, row, bundle_name)
+    codes = [o.max_codes for o in rung.outputs if o.max_codes is not None]
+    if codes:
+        yield record(f"{_prefix(row)}_codes_from_emulator", max(codes), "1", n=images)
+    if rung.ap50 is not None:
+        yield record(f"{_prefix(row)}_ap50", rung.ap50, "1", n=images)
+
+
+def _prefix(row: Row) -> str:
+    return "stand_in" if row.stand_in else "device"
+
+
+def _recorder(outcome: Outcome, row: Row, bundle_name: str) -> Record:
+    assert outcome.model is not None
+    record = recorder(
+        artifact=f"{bundle_name}/{outcome.model.path.name}",
+        sha256=outcome.model.sha256,
+        backend=f"{_prefix(row).replace('_', '-')} {row.runtime} {row.profile}",
+        target=row.chip,
+    )
+    machine = f"{row.device}, {row.chip}" + (", STAND-IN" if row.stand_in else "")
+    return lambda *args, **named: replace(record(*args, **named), machine=machine)
 
 
 def campaign_of(campaign: Campaign | None) -> dict[str, Any]:

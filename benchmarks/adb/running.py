@@ -277,6 +277,6 @@ def _ended(code: int) -> str:
 
 
 def _words(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in _PEAK.sub("", text).splitlines() if line.strip()]
     blamed = [line for line in lines if "error_code=" in line or "[ERROR]" in line]
     return " | ".join((blamed or lines)[-SHOWN_LINES:]) or "(it printed nothing)"

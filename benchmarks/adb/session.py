@@ -275,7 +275,8 @@ class Session:
     def _come_back(self, error: LostError) -> None:
         """Wait for a lost device; DeviceError where it stays away or somebody wants to stop."""
         wait_s = self._wanted.reconnect_s
-        self._say(f"lost: {error}; waiting up to {wait_s:g} s for it")
+        what = str(error).removeprefix(f"{self.outcome.serial}: ")
+        self._say(f"lost: {what}; waiting up to {wait_s:g} s for it")
         if self._stop.is_set() or not self._connection.come_back(wait_s, self._stop):
             raise DeviceError(
                 f"{self.outcome.serial} was lost and did not come back in {wait_s:g} s: reconnect "

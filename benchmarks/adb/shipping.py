@@ -116,9 +116,9 @@ def _check_space(connection: Connection, root: str, paths: Iterable[Path]) -> No
     free = numbers[2] * 1024
     if free < needed + SPARE_BYTES:
         raise DeviceError(
-            f"{connection.serial}: its storage is full: {needed / 2**20:.1f} MiB have to go to "
-            f"{root} and {free / 2**20:.1f} MiB are free; free some, or name another place with "
-            f"--device-dir"
+            f"{connection.serial}: its storage is full: {needed / 1024:,.0f} KiB have to go to "
+            f"{root}, {SPARE_BYTES >> 20} MiB are kept for outputs, and {free / 1024:,.0f} KiB are "
+            f"free; free some, or name another place with --device-dir"
         )
 
 

@@ -63,6 +63,7 @@ def test_a_bundle_is_measured_and_marked(
     assert {result.metric for result in found} >= {
         "stand_in_dsp_burst_inference_p50", "stand_in_cpu_burst_init_p50",
         "stand_in_dsp_burst_throughput", "stand_in_dsp_burst_peak_memory",
+        "stand_in_codes_from_emulator",
     }  # fmt: skip
     assert not [result for result in found if "device" in result.metric]
     assert all("STAND-IN" in result.machine and result.target == "SM8650" for result in found)
@@ -215,7 +216,7 @@ def test_words_and_paths_reach_the_device_as_they_are(
 ) -> None:
     connection = Connection(Adb(place.server.program), device.serial)
     done = connection.shell(f"printf %s {quote(text)}; exit 5")
-    assert done.code == 5 and done.out.removesuffix("\n") == text
+    assert done.code == 5 and done.out == text
     name = text.replace("/", "_") or "plain"
     folder = f"/data/local/tmp/{name}"
     assert connection.shell(f"mkdir -p {quote(folder)}").code == 0

@@ -14,7 +14,7 @@ FAULTS = {
     "lost-in-run": "the connection is cut while the network runs",
     "lost-in-pull": "the connection is cut after so many `bytes` of pulled files",
     "dies-in-run": "the same, and the device never comes back",
-    "full": "its storage takes so many `bytes` and no more",
+    "full": "its storage takes so many `bytes` and no more; `hidden`: it says that there is room",
     "slow": "each block of a pushed file takes so many `seconds`",
     "garbled": "a pushed file arrives with its first byte changed",
     "hot": "its skin has so many `celsius` and cools by `per_s` degrees a second",
@@ -26,7 +26,7 @@ FAULTS = {
     "no-sensors": "no temperature can be read",
 }
 LASTING = frozenset({"unauthorized", "full", "slow", "hot", "no-sensors"})
-"""These stay; the others happen `times` times, once where it is not said."""
+"""These stay; the others happen `times` times, once where it is not said, after `skip` chances."""
 
 
 class Faults:
@@ -45,6 +45,10 @@ class Faults:
         with self._lock:
             left = self._read()
             entry = next((entry for entry in left if entry["name"] == name), None)
+            if entry is not None and entry.get("skip", 0) > 0:
+                entry["skip"] -= 1
+                self._write(left)
+                return None
             if entry is not None and name not in LASTING:
                 entry["times"] = entry.get("times", 1) - 1
                 if entry["times"] <= 0:

@@ -119,7 +119,7 @@ class Phone:
             f"Current temperatures from HAL:\n{temperatures}Current cooling devices from HAL:\n",
         )
         full = self._faults.find("full")
-        free = 8_000_000 if full is None else int(full["bytes"]) // 1024
+        free = 8_000_000 if full is None or full.get("hidden") else int(full["bytes"]) // 1024
         self._tell(
             "df",
             "Filesystem     1K-blocks    Used Available Use% Mounted on\n"
