@@ -12,9 +12,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import DataError
+from ..errors import ArtifactError, DataError
 from .backend import Backend, Closing, CpuBackend
-from .contract import Colour, DetectorContract, Thresholds, load_contract
+from .contract import FILE_NAME, Colour, DetectorContract, Thresholds, load_contract
 from .detections import Detections
 from .images import Image, Prepared, prepare
 from .placement import Placement
@@ -67,20 +67,17 @@ class Detector(Closing):
         threads: of the network on the CPU; where None, one a core.
         time_limit_s: for opening the emulator and for each picture on it, 180 s where None.
         Raises ArtifactError for a bundle that is missing, damaged or whose graph does not fit its
-        `detector.json`, ToolError where the HTP fails.
+        `detector.json`, or that was replaced while it was opened; ToolError where the HTP fails.
         """
         folder = Path(bundle)
         contract = load_contract(folder)
-        if backend == "cpu" or (backend == "auto" and precision == "float"):
-            return cls(contract, CpuBackend(folder, contract, precision, threads=threads))
-        from .htp import TIME_LIMIT_S, HtpBackend, dsp_is_here
-
-        if backend == "auto" and not dsp_is_here():
-            return cls(contract, CpuBackend(folder, contract, precision, threads=threads))
-        limit_s = TIME_LIMIT_S if time_limit_s is None else time_limit_s
-        return cls(
-            contract, HtpBackend(folder, contract, precision, arch=arch, time_limit_s=limit_s)
-        )
+        opened = _open(folder, contract, backend, precision, arch, threads, time_limit_s)
+        detector = cls(contract, opened)
+        # Whoever replaces a bundle takes its detector.json away first and brings the new one last.
+        if not (folder / FILE_NAME).is_file() or load_contract(folder) != contract:
+            detector.close()
+            raise ArtifactError(f"{folder} was replaced while it was opened: open it again")
+        return detector
 
     def __call__(
         self,
@@ -178,3 +175,23 @@ class Detector(Closing):
     def close(self) -> None:
         """Close the backend."""
         self.backend.close()
+
+
+def _open(
+    folder: Path,
+    contract: DetectorContract,
+    backend: BackendName,
+    precision: Precision,
+    arch: int | None,
+    threads: int | None,
+    limit_s: float | None,
+) -> Backend:
+    """Open a bundle's graph on the backend that was asked for, or that is there."""
+    if backend == "cpu" or (backend == "auto" and precision == "float"):
+        return CpuBackend(folder, contract, precision, threads=threads)
+    from .htp import TIME_LIMIT_S, HtpBackend, dsp_is_here
+
+    if backend == "auto" and not dsp_is_here():
+        return CpuBackend(folder, contract, precision, threads=threads)
+    limit = TIME_LIMIT_S if limit_s is None else limit_s
+    return HtpBackend(folder, contract, precision, arch=arch, time_limit_s=limit)

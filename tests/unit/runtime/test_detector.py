@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,14 +11,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import pytest
 
 from hexdet.errors import ArtifactError, DataError
 from hexdet.runtime import htp
 from hexdet.runtime.backend import Backend, CpuBackend
-from hexdet.runtime.contract import InputSpec, Thresholds
+from hexdet.runtime.contract import InputSpec, Thresholds, load_contract
 from hexdet.runtime.detections import Detections
 from hexdet.runtime.detector import Detector
+from hexdet.runtime.files import replacing_set
 from hexdet.runtime.placement import place
 
 MakeBundle = Callable[..., Path]
@@ -224,3 +227,42 @@ def test_what_concerns_the_htp_reaches_it(
 def test_a_bundle_whose_graph_does_not_fit_is_refused(make_bundle: MakeBundle) -> None:
     with pytest.raises(ArtifactError, match=r"does not fit its detector\.json"):
         Detector.load(make_bundle({"classes": ("head", "person")}))
+
+
+def test_a_bundle_that_is_replaced_meanwhile_is_opened_whole_or_not_at_all(
+    make_bundle: MakeBundle,
+) -> None:
+    """Whenever it is opened: the graph and detector.json are of one export."""
+    folder = make_bundle()
+    contract, graph = load_contract(folder), onnx.load(folder / "int8.onnx")
+    graph.producer_name = "head"
+    onnx.save(graph, folder / "int8.onnx")
+    enough = threading.Event()
+
+    def replace_again_and_again() -> None:
+        while not enough.is_set():
+            for name in ("head", "tail"):
+                graph.producer_name = name
+                with replacing_set(folder, seal="detector.json") as staged:
+                    onnx.save(graph, staged / "int8.onnx")
+                    dataclasses.replace(contract, classes=(name,)).save(staged)
+
+    refused = opened = 0
+    writer = threading.Thread(target=replace_again_and_again)
+    writer.start()
+    try:
+        while opened < 20:
+            try:
+                detector = Detector.load(folder, backend="cpu", threads=1)
+            except ArtifactError:
+                refused += 1
+                assert refused < 20_000
+                continue
+            opened += 1
+            assert isinstance(detector.backend, CpuBackend)
+            graph_of = detector.backend._session.get_modelmeta().producer_name
+            assert detector.contract.classes == (graph_of,)
+            detector.close()
+    finally:
+        enough.set()
+        writer.join()
