@@ -18,7 +18,7 @@ from hexdet.runtime.contract import LANDMARKS
 from hexdet.training.checkpoint import SHIPPED
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-TEST_IMAGES = 12
+TEST_IMAGES = 100
 
 pytestmark = pytest.mark.skipif(
     not (SHIPPED / "faces.safetensors").is_file(),
