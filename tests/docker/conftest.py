@@ -140,5 +140,6 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with one picture."""
     folder = tmp_path_factory.mktemp("pictures")
+    folder.chmod(0o755)  # pytest gives it to root alone, and the container's user is another
     write_picture(folder)
     return folder
