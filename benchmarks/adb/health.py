@@ -138,23 +138,26 @@ def _number(word: str | None) -> float | None:
 
 
 def throttled(moments: list[Health], limits: Limits) -> str:
-    """Return why a run during which these were seen is void; nothing where it is not.
+    """Return all why a run during which these were seen is void; nothing where it is not.
 
     The clock of the DSP cannot be read: what is judged are Android's own verdict, the cores' caps
     and the temperature.
     """
+    reasons = []
     status = max((m.status for m in moments if m.status is not None), default=0)
     if status > 0:
-        return f"thermal status {STATUS[min(status, len(STATUS) - 1)]}"
+        reasons.append(f"thermal status {STATUS[min(status, len(STATUS) - 1)]}")
     cap = min((m.cap for m in moments if m.cap is not None), default=1.0)
     if cap < CAPPED:
-        return f"a core's clock was capped at {cap:.0%}"
+        reasons.append(f"a core's clock was capped at {cap:.0%}")
     # A quick look sees the kernel's zones alone: a core at 70 C is no skin at 70 C.
     same = [m for m in moments if m.sensor == moments[0].sensor and m.gate_c is not None]
     hottest = max(same, key=_gate, default=None)
     if hottest is not None and _gate(hottest) > limits.void_above_c:
-        return f"{hottest.sensor} at {_gate(hottest):.1f} C, over {limits.void_above_c:g} C"
-    return ""
+        reasons.append(
+            f"{hottest.sensor} at {_gate(hottest):.1f} C, over {limits.void_above_c:g} C"
+        )
+    return ", ".join(reasons)
 
 
 def _gate(health: Health) -> float:

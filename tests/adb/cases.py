@@ -41,7 +41,7 @@ FAULTS = [
           values={"celsius": 42.0, "per_s": 3.0}, alone=True),
     Fault(name="hot", says="still warm after 0.2 s: skin at 4",
           values={"celsius": 42.0, "per_s": 0.0}, wanted={"wait_s": 0.2}),
-    Fault(name="throttle", says="is void: a core's clock was capped at 60%", alone=True),
+    Fault(name="throttle", says="a core's clock was capped at 60%", alone=True),
     Fault(name="throttle", says="clock was capped", values={"skip": 1}, wanted={"retries": 0}),
     Fault(name="crash", says="was ended by signal 11", values={"skip": 2}),
     Fault(name="hang", says="gave no answer in 6 s on the device and was ended",

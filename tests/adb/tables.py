@@ -23,8 +23,9 @@ from sdk.tiny import make_bundle, write_pictures
 def row(fault: Fault, played: Played) -> str:
     """Return a line: the fault, what the user sees, how it ends."""
     changes = ", ".join(f"{key} {value:g}" for key, value in fault.values.items())
-    seen = [*played.first.said[1:], *(r.reason for r in played.first.rows)]
-    sentences = list(dict.fromkeys(filter(None, seen)))
+    sentences = list(dict.fromkeys(played.first.said[1:]))
+    reasons = [row.reason for row in played.first.rows if row.reason]
+    sentences += [r for r in reasons if not any(r in said for said in sentences)]
     told = "; ".join(sentences).replace("|", "\\|") or "(nothing: it costs time alone)"
     first = played.first.rows[0] if played.first.rows else None
     status = f"{first.status}, {first.runs}/{first.wanted}" if first else "no row"

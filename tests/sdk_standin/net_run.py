@@ -17,6 +17,7 @@ from hexdet.runtime.htp import dsp_is_here
 from sdk_standin.dlc_writing import load_graph_of
 from sdk_standin.input_lists import ListError, read_list, read_raw
 from sdk_standin.running import Job, ToolError
+from sdk_standin.told import LOGS, profile_log
 
 RULE = "-" * 79
 CPU_NAMES = ("cpu", "cpu_float32")
@@ -134,22 +135,14 @@ def _write(job: Job, outputs: dict[str, Array], folder: Path, wanted: tuple[str,
 def _write_log(
     job: Job, folder: Path, network: Network, times: tuple[float, float, float], runs: int
 ) -> None:
-    started, loaded, ended = times
-    us = max(round((ended - loaded) * 1e6 / runs), 1)
-    log = {
-        "stand_in": True,
-        "version": job.version.full,
-        "level": job.arguments.one("--profiling_level", "detailed"),
-        "load_us": round((loaded - started) * 1e6),
-        "inference_us": us,
-        "runtime": "CPU",
-        "layers": {name: us // max(len(network.layers), 1) for name in network.layers},
-    }
+    level = job.arguments.one("--profiling_level", "detailed")
+    log = profile_log(job.version, level, "CPU", times, runs, {})
+    count = max(len(network.layers), 1)
+    log["layers"] = dict.fromkeys(network.layers, log["inference_us"] // count)
     if log["level"] == "off":
         return
     folder.mkdir(parents=True, exist_ok=True)
     qnn = job.tool == "qnn-net-run"
-    name = "qnn-profiling-data_0.log" if qnn else "SNPEDiag_0.log"
-    (folder / name).write_text(json.dumps(log), encoding="utf-8")
+    (folder / LOGS["qnn" if qnn else "snpe"]).write_text(json.dumps(log), encoding="utf-8")
     if qnn:
         (folder / "execution_metadata.yaml").write_text("stand_in: true\n", encoding="utf-8")

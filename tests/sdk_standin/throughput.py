@@ -13,13 +13,7 @@ from hexdet.errors import HexdetError
 from sdk_standin.input_lists import ListError, read_raw
 from sdk_standin.net_run import Network
 from sdk_standin.running import Job, ToolError
-
-LONGEST_S = 0.2
-"""A stand-in's pace means nothing: no test has to wait for more of it."""
-RUNTIMES = {
-    "cpu": "cpu_float32", "gpu": "gpu_float32_16_hybrid", "gpu_fp16": "gpu_float16",
-    "dsp": "dsp_fixed8_tf", "aip": "aip_fixed8_tf",
-}  # fmt: skip
+from sdk_standin.told import LONGEST_S, RUNTIMES, throughput_text
 
 
 def run(job: Job) -> None:
@@ -52,17 +46,9 @@ def run(job: Job) -> None:
         print(f"runtimes: {runtimes[0]} - Mode :0- Number of images processed: {count}")
         print(f"Build time: {built_us / 1e6:.6f} seconds.")
         return
-    pace = count / elapsed_us * 1e6
-    label = "Instance" if job.version.key >= (2, 25) else "Thread"
-    name = RUNTIMES.get(runtimes[0], runtimes[0])
-    print(
-        f"[{label} 0 - {name}] {pace:.2f} infs/sec - Number of images processed: {count} - "
-        f"Build time: {built_us} microseconds - Elapsed time: {elapsed_us} microseconds - "
-        f"Real time: {elapsed_us} microseconds - Teardown time: 1 microseconds - Batch : 1"
-    )
-    print(f"Total throughput: {pace:.2f} infs/sec")
+    print(throughput_text(job.version, runtimes[0], count, elapsed_us, built_us))
     if given.has("--json"):  # Qualcomm's schema is not public
-        text = json.dumps({"stand_in": True, "infs_per_second": pace})
+        text = json.dumps({"stand_in": True, "infs_per_second": count / elapsed_us * 1e6})
         Path(given.one("--json")).write_text(text, encoding="utf-8")
 
 

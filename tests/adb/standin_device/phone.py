@@ -21,13 +21,13 @@ _SCRIPT = "#!/bin/sh\n# a stand-in for tests\n"
 class Phone:
     """The files below `root`, in the state of this moment.
 
-    busy: how many runs of a network go on; throttled: whether one of them is told to throttle.
+    busy: how many runs of a network go on. warm_until: moment when it stops throttling.
     """
 
     def __init__(self, root: Path, chip: str, serial: str, faults: Faults) -> None:
         self.root = root
         self.temporary = root / "data" / "local" / "tmp"
-        self.busy, self.throttled = 0, False
+        self.busy, self.warm_until = 0, 0.0
         self._faults = faults
         self._writing = threading.Lock()
         self._hot_since: float | None = None
@@ -65,7 +65,7 @@ class Phone:
     @property
     def skin_c(self) -> float:
         """Return the temperature of its skin."""
-        if self.throttled and self.busy:
+        if time.monotonic() < self.warm_until:
             return LIMIT_C + 2
         hot = self._faults.find("hot")
         if hot is None:
@@ -73,6 +73,10 @@ class Phone:
             return SKIN_C
         since = self._hot_since or time.monotonic()
         return max(SKIN_C, float(hot["celsius"]) - (time.monotonic() - since) * float(hot["per_s"]))
+
+    def throttle(self, seconds: float) -> None:
+        """Be warm for so long, as a phone is on whose clocks are capped."""
+        self.warm_until = time.monotonic() + seconds
 
     def look(self) -> None:
         """Begin to cool with the first look at its temperatures."""

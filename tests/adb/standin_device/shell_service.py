@@ -16,6 +16,7 @@ from adb.standin_device.wire import ClosedError, Stream
 
 STDOUT, STDERR, EXIT = 1, 2, 3
 PASSED = ("HEXDET_STANDIN_CACHE", "HEXDET_STANDIN_CONTEXTS")
+LONGEST_S, STAYS_WARM_S = 3600.0, 2.0
 MOMENT_S = 0.3
 """How long a network runs before the connection is cut in its midst."""
 
@@ -35,9 +36,12 @@ def serve_shell(stream: Stream, service: str, device: Device) -> None:
     new = "v2" in options.split(",")
     phone = device.phone
     runs_network = "net-run" in command and "hexdet-rc" in command and "pid" in command
+    throttles = False
     if runs_network:
         phone.busy += 1
-        phone.throttled = device.faults.take("throttle") is not None
+        throttles = device.faults.take("throttle") is not None
+        if throttles:
+            phone.throttle(LONGEST_S)
     phone.refresh()
     if "thermalservice" in command:
         phone.look()
@@ -71,6 +75,8 @@ def serve_shell(stream: Stream, service: str, device: Device) -> None:
     code = process.wait()
     if runs_network:
         phone.busy -= 1
+        if throttles:
+            phone.throttle(STAYS_WARM_S)
     if new:
         stream.write(struct.pack("<BI", EXIT, 1) + bytes([code if code >= 0 else 128 - code]))
     stream.close()

@@ -12,7 +12,6 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[2])
@@ -22,13 +21,11 @@ from adb.standin_device.emulated import Emulated, InputError
 from adb.standin_device.faults import Faults
 
 from sdk_standin.flags import Arguments, UsageError, parse
+from sdk_standin.told import LOGS, LONGEST_S, profile_log, throughput_text
 from sdk_standin.versions import VERSIONS, Version
 
 RULE = "-" * 79
 PIPE_LIBRARY = {"snpe": "libSNPE.so", "qnn": "libQnnSystem.so"}
-RUNTIME_NAMES = {"cpu": "cpu_float32", "gpu": "gpu_float32_16_hybrid", "dsp": "dsp_fixed8_tf"}
-LONGEST_S = 0.2
-"""A stand-in's pace means nothing: no test has to wait for more of it."""
 
 
 class _FailError(Exception):
@@ -125,18 +122,10 @@ def _run(
         for name, data in network.answer(path, native=native).items():
             content = data[: len(data) // 2] if half else data
             (target / f"{name.replace('/', '_')}.raw").write_bytes(content)
-    us = max(round((time.perf_counter() - loaded) * 1e6 / len(listed)), 1)
-    log: dict[str, Any] = {
-        "stand_in": True,
-        "version": version.full,
-        "level": given.one("--profiling_level", "detailed"),
-        "load_us": round((loaded - started) * 1e6),
-        "inference_us": us,
-        "runtime": runtime,
-        "layers": {},
-    }
-    name = "qnn-profiling-data_0.log" if family == "qnn" else "SNPEDiag_0.log"
-    (folder / name).write_text(json.dumps(log), encoding="utf-8")
+    level = given.one("--profiling_level", "detailed")
+    times = (started, loaded, time.perf_counter())
+    log = profile_log(version, level, runtime, times, len(listed), {})
+    (folder / LOGS[family]).write_text(json.dumps(log), encoding="utf-8")
 
 
 def _listed(path: Path, input_name: str) -> list[Path]:
@@ -177,13 +166,7 @@ def _throughput(
         network.answer(raw, native=False)
         count += 1
     us = round((time.perf_counter() - started) * 1e6)
-    label = "Instance" if version.key >= (2, 25) else "Thread"
-    print(
-        f"[{label} 0 - {RUNTIME_NAMES[runtime]}] {count / us * 1e6:.2f} infs/sec - Number of "
-        f"images processed: {count} - Build time: {built_us} microseconds - Elapsed time: {us} "
-        f"microseconds - Real time: {us} microseconds - Teardown time: 1 microseconds - Batch : 1\n"
-        f"Total throughput: {count / us * 1e6:.2f} infs/sec"
-    )
+    print(throughput_text(version, runtime, count, us, built_us))
 
 
 if __name__ == "__main__":
