@@ -146,8 +146,10 @@ def _show(
     stand_in = sdk.is_stand_in or any(row.stand_in for row in rows)
     if stand_in:
         console.out.print(STAND_IN_LINE, markup=False)
-    if rows:
-        console.out.print(_table(rows, sdk, stand_in=stand_in))
+    for outcome in outcomes:
+        own = [row for row in rows if row.serial == outcome.serial]
+        if own:
+            console.out.print(_table(own, sdk))
     for row in rows:
         if row.reason:
             console.out.print(
@@ -160,21 +162,25 @@ def _show(
             console.out.print(f"{outcome.serial}: {line}", markup=False)
 
 
-def _table(rows: Sequence[Row], sdk: Sdk, *, stand_in: bool) -> Table:
-    mark = "STAND-IN, no device's times: " if stand_in else ""
-    title = f"{mark}{sdk.title}; init and inference in ms, percentiles of the runs' means"
-    table = Table(title=escape(title), **console.LEFT)
+def _table(rows: Sequence[Row], sdk: Sdk) -> Table:
+    """Return the table of one device."""
+    first = rows[0]
+    mark = "STAND-IN, no device's times: " if first.stand_in else ""
+    title = (
+        f"{mark}{first.chip} {first.device}, {first.model}, {sdk.title}; ms, percentiles of the "
+        f"runs' means"
+    )
+    table = Table(title=escape(title), padding=(0, 1), collapse_padding=True, **console.LEFT)
     table.box = box.SIMPLE_HEAD
-    for heading in ("device", "runtime", "profile"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("init\np50", "p50", "p90", "p99", "inf/s", "peak\nMiB", "runs", "void", "C",
-                    "CPU\ncap"):  # fmt: skip
+    table.add_column("runtime", no_wrap=True)
+    table.add_column("profile", overflow="fold", max_width=18)
+    headings = ("init\np50", "p50", "p90", "p99", "inf/s", "peak\nMiB", "runs", "void", "C")
+    for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
     for row in rows:
-        cold = row.temperature_c
+        span = row.temperature_c
         table.add_row(
-            escape(f"{row.chip} {'stand-in' if row.stand_in else row.device}"),
             row.runtime,
             row.profile,
             *(_digits(v) for v in (row.init_p50_ms, row.p50_ms, row.p90_ms, row.p99_ms)),
@@ -182,8 +188,7 @@ def _table(rows: Sequence[Row], sdk: Sdk, *, stand_in: bool) -> Table:
             "" if row.peak_mib is None else f"{row.peak_mib:.0f}",
             f"{row.runs}/{row.wanted}",
             str(row.void) if row.void else "",
-            "" if cold is None else f"{cold[0]:.0f}-{cold[1]:.0f}",
-            "" if row.cap is None else f"{row.cap:.0%}",
+            "" if span is None else f"{span[0]:.0f}-{span[1]:.0f}",
             row.status,
         )
     return table
