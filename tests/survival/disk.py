@@ -114,10 +114,10 @@ def try_case(case: Case, world: World, old: Path, new: Path) -> Outcome:
             if case.where == "tmp":
                 disk = stack.enter_context(small_disk(world.temporary))
             filler = fill(disk, case.free)
-            done = world.run(arguments)
+            done = world.run_forked(arguments)
             filler.unlink()
         faults = list(_faults(done, bundle, before, old, new))
-        again = world.run(arguments)
+        again = world.run_forked(arguments)
         if again.returncode != 0:
             faults.append(f"with room again it failed: {last_line(again.stderr)}")
         if not case.arguments:
@@ -156,7 +156,7 @@ def others(world: World, bundle: Path, image: Path, video: Path) -> Iterator[Out
     out = world.folder / "disk"
     cases: Sequence[tuple[str, int, list[str], Callable[[Path], bool]]] = (
         (
-            "train: state.safetensors",
+            "train: checkpoint",
             300 * KIB,
             ["train", str(world.recipe), "--build", str(out)],
             lambda place: not list(place.glob("**/state.safetensors")),
@@ -189,7 +189,7 @@ def others(world: World, bundle: Path, image: Path, video: Path) -> Iterator[Out
     for title, free, arguments, is_good in cases:
         with small_disk(out):
             fill(out, free)
-            done = world.run(arguments)
+            done = world.run_forked(arguments)
             faults = [] if is_good(out) else ["an incomplete file has a final name"]
         faults += [] if done.returncode == 1 else [f"it ended with exit code {done.returncode}"]
         faults += ["it crashed"] if "Traceback" in done.stderr else []

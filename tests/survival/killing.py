@@ -64,12 +64,9 @@ class Reference:
         return max(0.0, (after[0] if after else self.seconds) - begun)
 
 
-def make_reference(world: World) -> Reference:
-    """Export two checkpoints, one after the other, and take down the second one's times."""
+def make_reference(world: World, old: Path) -> Reference:
+    """Export a checkpoint and take down the times; old: the bundle of the other one."""
     build = world.folder / "build"
-    world.export(build, seed=1)
-    old = shutil.copytree(build / NAME, world.folder / "old" / NAME)
-    shutil.rmtree(build)
     log = world.folder / "log"
     began = time.monotonic()
     process = world.start(world.export_arguments(build, 0), log)
@@ -87,14 +84,16 @@ def make_reference(world: World) -> Reference:
     return Reference(old=old, new=new, lines_s=lines, seconds=seconds)
 
 
-def trials(world: World, reference: Reference, count: int, seed: int) -> Iterator[Trial]:
+def trials(
+    world: World, reference: Reference, count: int, seed: int, first: int = 0
+) -> Iterator[Trial]:
     """Kill an export so many times, a stage after the other, each at a random moment within it.
 
-    Every other one writes over the bundle of another checkpoint. After each, a second run shall
-    end with the bytes of a run that was not disturbed.
+    first: the stage to begin with. Every other round goes over the bundle of another checkpoint.
+    After each kill a second run shall end with the bytes of a run that was not disturbed.
     """
     chance = random.Random(seed)
-    for number in range(count):
+    for number in range(first, first + count):
         stage = number % (len(MOMENTS) + 1)
         trial = Trial(
             moment=MOVING if stage == len(MOMENTS) else MOMENTS[stage][0],

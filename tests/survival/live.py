@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import http.client
 import os
 import re
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,6 +29,7 @@ ROUND_S = 2.0
 SLOW, DEAF = 20, 10
 """Clients that send a byte a round, and those that ask for pictures and never read."""
 WARM_S = 4.0
+END_S = 30.0
 CLIMBING = (
     "/../../../../etc/passwd", "/..%2f..%2fetc/passwd", "/%2e%2e/%2e%2e/etc/passwd",
     "//etc/passwd", "/./detector.json", "/page.html", "/picture/../../detector.json",
@@ -88,6 +92,7 @@ def besiege(world: World, bundle: Path, seconds: float) -> Outcome:
     video = write_video(world.folder / "video.mp4", seconds + 60)
     log = world.folder / "live.log"
     arguments = ["detect", str(bundle), str(video), "--serve", "127.0.0.1:0", "--threads", "1"]
+    world = dataclasses.replace(world, environment={"PYTHONFAULTHANDLER": "1"})
     running = world.start([*arguments, "--out", str(world.folder / "found")], log)
     try:
         assert wait_for(log, "live page: ", running), log.read_text()
@@ -99,7 +104,7 @@ def besiege(world: World, bundle: Path, seconds: float) -> Outcome:
         _siege(process, port, seconds, outcome)
         began = time.monotonic()
         os.kill(running.pid, signal.SIGINT)
-        outcome.code = running.wait(30)
+        outcome.code = _end(running, log)
         outcome.ended_s = time.monotonic() - began
     finally:
         if running.poll() is None:
@@ -108,6 +113,17 @@ def besiege(world: World, bundle: Path, seconds: float) -> Outcome:
         outcome.faults.append("it crashed")
     _judge(outcome)
     return outcome
+
+
+def _end(running: subprocess.Popen[bytes], log: Path) -> int:
+    """Wait for the end; where there is none, print where every thread is."""
+    try:
+        return running.wait(END_S)
+    except subprocess.TimeoutExpired:
+        os.kill(running.pid, signal.SIGABRT)
+        running.wait(END_S)
+        print(log.read_text()[-8000:], file=sys.stderr)
+        return running.returncode
 
 
 def _siege(process: psutil.Process, port: int, seconds: float, outcome: Outcome) -> None:

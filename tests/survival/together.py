@@ -48,7 +48,7 @@ def meet(world: World, finished: Path, seconds: tuple[str, ...] = WRITERS) -> It
     for verb in seconds:
         # Held in place: the others shall meet it, however slow they are.
         with stopped(process):
-            done = world.run(arguments_of(verb, world, build))
+            done = world.run_forked(arguments_of(verb, world, build))
         told.append((verb, done.returncode, last_line(done.stderr), "Traceback" in done.stderr))
     code = process.wait()
     faults = [] if code == 0 else [f"the first export failed: {last_line(log.read_text())}"]
