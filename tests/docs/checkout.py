@@ -19,8 +19,8 @@ from hexdet.datasets.scenes import Scenes
 SIZES = {
     # verb (and subverb): what is appended. A later option of the same name wins, so that a size
     # which the page gives is replaced too. Sizes only: nothing here chooses what is done.
-    "export": "--check 1 --set calibration.images=4",
-    "quantize": "--set calibration.images=4",
+    "export": "--check 1 --set calibration.images=16",
+    "quantize": "--set calibration.images=16",
     "report": "--limit 2",
     "parity": "--limit 1",
     "evaluate": "--limit 2",
