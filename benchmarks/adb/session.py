@@ -98,7 +98,7 @@ class Session:
     def run(self, scratch: Path, environ: Mapping[str, str]) -> Outcome:
         """Do all of it; whatever fails is a problem of the outcome. scratch: a folder of ours."""
         try:
-            with _alone(self.outcome.serial):
+            with alone(self.outcome.serial):
                 self._run(scratch, environ)
         except HexdetError as error:
             self._tell(str(error))
@@ -288,7 +288,7 @@ class Session:
 
 
 @contextmanager
-def _alone(serial: str) -> Iterator[None]:
+def alone(serial: str) -> Iterator[None]:
     """Keep a device to ourselves; DeviceError where another call uses it: both would be wrong."""
     try:
         import fcntl
@@ -301,7 +301,10 @@ def _alone(serial: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise DeviceError(f"{serial} is being measured by another call: wait for it") from None
-        yield
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _host_tools(sdk: Sdk, viewer: str, environ: Mapping[str, str], work: Path) -> Toolbox:

@@ -15,6 +15,7 @@ from hexdet.benchmarks.adb.client import Connection, Done, find_adb
 from hexdet.benchmarks.adb.commands import run_script
 from hexdet.benchmarks.adb.health import Health, Limits, parse_health, throttled
 from hexdet.benchmarks.adb.identity import identify
+from hexdet.benchmarks.adb.session import alone
 from hexdet.benchmarks.adb.shipping import check_device_folder
 from hexdet.errors import DeviceError, NotRunError
 
@@ -204,6 +205,16 @@ def test_a_campaign_goes_on_only_with_the_same_settings(tmp_path: Path) -> None:
     assert last.resumed
     last.finish()
     assert not open_campaign(tmp_path, {"samples": 4}, {}, fresh=False).resumed
+
+
+def test_a_device_is_measured_by_one_call_at_a_time() -> None:
+    with alone("some:1"):
+        with pytest.raises(DeviceError, match="measured by another call"), alone("some:1"):
+            pass
+        with alone("other:1"):
+            pass
+    with alone("some:1"):
+        pass
 
 
 def test_adb_is_found_or_named(tmp_path: Path) -> None:
