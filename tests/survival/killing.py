@@ -40,7 +40,6 @@ class Trial:
 
     moment: str
     over_old: bool
-    ended: bool = False
     kept_old: int = 0
     new: int = 0
     left: int = 0
@@ -100,26 +99,36 @@ def trials(
             over_old=number // (len(MOMENTS) + 1) % 2 == 1,
         )
         build = world.folder / "build"
-        shutil.rmtree(build, ignore_errors=True)
-        if trial.over_old:
-            shutil.copytree(reference.old, build / NAME)
-        log = world.folder / "log"
-        arguments = world.export_arguments(build, 0)
-        # The imports belong to the first stage; elsewhere they need not be waited for.
-        process = world.start(arguments, log) if stage == 0 else world.fork(arguments, log)
-        if stage == len(MOMENTS):
-            _wait_for_a_move(build / NAME, process, skip=chance.randrange(2))
-            time.sleep(chance.uniform(0, MOVE_S))
-        else:
-            wait_for(log, MOMENTS[stage][1], process)
-            time.sleep(chance.uniform(0, reference.span(stage)))
-        trial.ended = process.poll() is not None
-        if not trial.ended:
-            kill(process)
+        most_s = MOVE_S if stage == len(MOMENTS) else reference.span(stage)
+        while True:
+            shutil.rmtree(build, ignore_errors=True)
+            if trial.over_old:
+                shutil.copytree(reference.old, build / NAME)
+            delay_s = chance.uniform(0, most_s)
+            if _kill_in_time(world, build, stage, delay_s, skip=chance.randrange(2)):
+                break
+            most_s = delay_s  # it had ended by then
         _judge(trial, build / NAME, reference)
         trial.left = len(leftovers(world, build / NAME, reference))
         _run_again(trial, world, build, reference)
         yield trial
+
+
+def _kill_in_time(world: World, build: Path, stage: int, delay_s: float, skip: int) -> bool:
+    """Kill an export so long after the beginning of a stage; False where it had ended."""
+    log = world.folder / "log"
+    arguments = world.export_arguments(build, 0)
+    # The imports belong to the first stage; elsewhere they need not be waited for.
+    process = world.start(arguments, log) if stage == 0 else world.fork(arguments, log)
+    if stage == len(MOMENTS):
+        _wait_for_a_move(build / NAME, process, skip)
+    else:
+        wait_for(log, MOMENTS[stage][1], process)
+    time.sleep(delay_s)
+    if process.poll() is not None:
+        return False
+    kill(process)
+    return True
 
 
 def _wait_for_a_move(bundle: Path, process: Running, skip: int) -> None:

@@ -147,11 +147,10 @@ def show_kills(trials: Sequence[killing.Trial]) -> None:
         by_moment[trial.moment].append(trial)
     rows: list[Sequence[object]] = []
     for moment, group in by_moment.items():
-        late = sum(trial.ended for trial in group)
         rows.append(
             (
                 moment,
-                len(group) - late,
+                len(group),
                 sum(trial.over_old for trial in group),
                 f"{statistics.mean(t.kept_old for t in group):.1f}",
                 f"{statistics.mean(t.new for t in group):.1f}",
@@ -166,7 +165,7 @@ def show_kills(trials: Sequence[killing.Trial]) -> None:
         ),
         rows,
     )  # fmt: skip
-    print(f"\n{sum(not trial.ended for trial in trials)} kills")
+    print(f"\n{len(trials)} kills")
 
 
 def show_live(outcome: live.Outcome) -> None:
