@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -215,6 +216,8 @@ def main() -> int:
     if unknown := set(arguments.tables) - set(names):
         parser.error(f"no table {', '.join(sorted(unknown))}")
     os.environ["OMP_NUM_THREADS"] = "1"
+    # A shell has it ignored in the background, and what is started here would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     load_libraries()
     with tempfile.TemporaryDirectory(prefix="survival-") as folder:
         tables = Tables(
