@@ -15,15 +15,26 @@ SDK_ROOTS = ("QAIRT_SDK_ROOT", "QNN_SDK_ROOT", "SNPE_ROOT")
 
 
 def _phone() -> bool:
-    if shutil.which("adb") is None:
-        return False
-    try:
-        listed = subprocess.run(
-            ["adb", "devices"], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL
-        ).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return False
+    listed = _said("adb", "devices")
     return any(line.endswith("\tdevice") for line in listed.splitlines())
+
+
+def _containers() -> bool:
+    """Tell whether an engine runs, with a builder and compose: the program alone does nothing."""
+    return bool(_said("docker", "info") and _said("docker", "compose", "version"))
+
+
+def _said(*words: str) -> str:
+    """Return what a program printed; nothing where it is missing, fails or does not answer."""
+    if shutil.which(words[0]) is None:
+        return ""
+    try:
+        done = subprocess.run(
+            words, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout if done.returncode == 0 else ""
 
 
 NEEDS: dict[str, tuple[str, Callable[[], bool]]] = {
@@ -37,7 +48,7 @@ NEEDS: dict[str, tuple[str, Callable[[], bool]]] = {
         lambda: platform.machine() == "aarch64" and any(Path("/dev").glob("fastrpc-cdsp*")),
     ),
     "gpu": ("several GPUs", lambda: shutil.which("nvidia-smi") is not None),
-    "container": ("a container engine", lambda: shutil.which("docker") is not None),
+    "container": ("a container engine that runs, with compose", _containers),
     "camera": ("a camera", lambda: Path("/dev/video0").exists()),
     "cluster": ("a cluster of machines", lambda: False),
     "dataset": (f"BCCD in {DATA / 'bccd'}", lambda: (DATA / "bccd" / "BCCD").is_dir()),
