@@ -111,22 +111,26 @@ def bench_history(memory: Path, metrics: Sequence[str], page: Path, as_json: boo
     table.box = box.SIMPLE_HEAD
     for heading in ("artifact", "target", "metric"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("value", "unit", "before", "runs", "time"):
+    for heading in ("value", "before", "runs", "day"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in found:
-        before = f"{one.results[-2].value:.6g}" if len(one.results) > 1 else ""
+        unit = "" if one.unit == "1" else f" {one.unit}"
         table.add_row(
             escape(one.artifact),
             escape(one.target),
             escape(one.metric),
-            f"{one.newest.value:.10g}",
-            escape(one.unit),
-            before,
+            escape(f"{_number(one.newest.value)}{unit}"),
+            _number(one.results[-2].value) if len(one.results) > 1 else "",
             str(len(one.results)),
-            escape(one.newest.time[:16]),
+            escape(one.newest.time[:10]),
         )
     console.out.print(table)
     console.out.print(f"page: {history.save_page(found, page)}", markup=False)
+
+
+def _number(value: float) -> str:
+    """Return counts whole, and six digits of what was measured."""
+    return f"{value:.0f}" if value == round(value) else f"{value:.6g}"
 
 
 def bench_check(memory: Path, expected: Path | None, as_json: bool) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .export.budget import Attempt
     from .quantization.advice import AdvisedLayerError
 
-NAME_WIDTH = 44
+NAME_WIDTH = 40
 
 
 def layer_table(layers: Sequence[AdvisedLayerError], worst: int, backend: str) -> None:
@@ -23,22 +23,28 @@ def layer_table(layers: Sequence[AdvisedLayerError], worst: int, backend: str) -
 
     table = Table(title=escape(f"{backend}: the {worst} worst of {len(layers)} layers"))
     table.title_justify = "left"
+    table.add_column("", justify="right", no_wrap=True)
     table.add_column("layer", no_wrap=True)
     for heading in ("SQNR dB\nthrough", "SQNR dB\nalone", "weights\n%", "output\n%", "beyond\n%"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("advice")
-    for layer in worst_layers(layers, worst):
+    advised: dict[str, list[str]] = {}
+    for number, layer in enumerate(worst_layers(layers, worst), 1):
+        advised.setdefault(layer.advice, []).append(str(number))
         name = layer.node if len(layer.node) <= NAME_WIDTH else "\u2026" + layer.node[-NAME_WIDTH:]
         table.add_row(
+            str(number),
             escape(name),
             f"{layer.sqnr_db:.1f}",
             f"{layer.sqnr_alone_db:.1f}",
             f"{100 * layer.weight_share:.0f}",
             f"{100 * layer.activation_share:.0f}",
             f"{100 * layer.saturated:.2f}",
-            escape(layer.advice),
         )
     console.out.print(table)
+    # Under the table: beside it a usual terminal has no room for words.
+    for advice, numbers in advised.items():
+        if advice:
+            console.out.print(f"{', '.join(numbers)}: {advice}", markup=False)
 
 
 def budget_table(

@@ -27,10 +27,9 @@ def judge(row: Row, *, budget: float, arch: int, images: int) -> Verdict:
             budget=budget,
             sentence="No object of any class among these images: nothing to score.",
         )
-    change = "loses" if drop > 0 else "gains"
     known = (
-        f"INT8 on the HTP (v{arch}) {change} {abs(drop):.2f} points of AP@0.5 "
-        f"against float on {images} images{_words(interval)}"
+        f"INT8 on the HTP (v{arch}) {_change(drop)} of AP@0.5 against float on {images} images"
+        f"{_words(interval)}"
     )
     settled = (
         interval is not None
@@ -65,6 +64,13 @@ def check_verdict(report: Report) -> None:
             f"{report.verdict.sentence} See what each layer loses with `hexdet diagnose`, "
             f"or allow more with --max-drop"
         )
+
+
+def _change(drop: float) -> str:
+    amount = f"{abs(drop):.2f}"
+    if float(amount) == 0:
+        return "loses no point"
+    return f"{'loses' if drop > 0 else 'gains'} {amount} points"
 
 
 def _words(interval: Interval | None) -> str:

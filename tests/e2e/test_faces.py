@@ -71,12 +71,15 @@ def test_the_report_knows_the_error_of_the_landmarks(faces: Path) -> None:
     assert "% of the box" in (faces / "report.html").read_text()
 
 
-def test_integers_find_the_landmarks_as_well_as_floats(hexdet_cli: Run, faces: Path) -> None:
+def test_integers_find_the_landmarks_as_well_as_floats(
+    hexdet_cli: Run, faces: Path, tmp_path: Path
+) -> None:
     errors = {}
     for precision in ("float", "int8"):
         result = hexdet_cli(
-            "evaluate", faces, "--backend", "cpu", "--precision", precision, "--json"
-        )
+            "evaluate", faces, "--backend", "cpu", "--precision", precision, "--json",
+            "--results", tmp_path / "results.jsonl",
+        )  # fmt: skip
         content = json.loads(result.stdout)
         assert content["images"] == TEST_IMAGES
         errors[precision] = content["landmarks"]["box"]

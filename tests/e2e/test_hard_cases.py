@@ -89,9 +89,10 @@ def test_weights_and_ranges_are_those_of_the_file(persons: Path) -> None:
 @needs_persons
 @pytest.mark.parametrize(("precision", "near"), [("float", 0.01), ("int8", 0.015)])
 def test_the_published_score_is_kept(
-    hexdet_cli: Run, persons: Path, precision: str, near: float
+    hexdet_cli: Run, persons: Path, precision: str, near: float, tmp_path: Path
 ) -> None:
-    result = hexdet_cli("evaluate", persons, "--precision", precision, "--json")
+    kept = tmp_path / "results.jsonl"
+    result = hexdet_cli("evaluate", persons, "--precision", precision, "--json", "--results", kept)
     score = json.loads(result.stdout)
     print(f"{precision}: person AP@0.5 {score['ap50']:.4f}, published {PUBLISHED_PERSON_AP}")
     assert score["objects"] == 80
