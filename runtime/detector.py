@@ -70,11 +70,12 @@ class Detector(Closing):
         `detector.json`, or that was replaced while it was opened; ToolError where the HTP fails.
         """
         folder = Path(bundle)
+        before = _seal(folder)
         contract = load_contract(folder)
         opened = _open(folder, contract, backend, precision, arch, threads, time_limit_s)
         detector = cls(contract, opened)
         # Whoever replaces a bundle takes its detector.json away first and brings the new one last.
-        if not (folder / FILE_NAME).is_file() or load_contract(folder) != contract:
+        if _seal(folder) != before:
             detector.close()
             raise ArtifactError(f"{folder} was replaced while it was opened: open it again")
         return detector
@@ -175,6 +176,15 @@ class Detector(Closing):
     def close(self) -> None:
         """Close the backend."""
         self.backend.close()
+
+
+def _seal(folder: Path) -> tuple[int, ...] | None:
+    """Return what tells one detector.json from the next, even of the same content; None of none."""
+    try:
+        found = (folder / FILE_NAME).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _open(

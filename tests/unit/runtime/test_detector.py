@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -237,7 +238,7 @@ def test_a_bundle_that_is_replaced_meanwhile_is_opened_whole_or_not_at_all(
     contract, graph = load_contract(folder), onnx.load(folder / "int8.onnx")
     graph.producer_name = "head"
     onnx.save(graph, folder / "int8.onnx")
-    enough = threading.Event()
+    enough, pauses = threading.Event(), itertools.cycle((0.0, 0.0, 0.02, 0.0, 0.2))
 
     def replace_again_and_again() -> None:
         while not enough.is_set():
@@ -246,6 +247,8 @@ def test_a_bundle_that_is_replaced_meanwhile_is_opened_whole_or_not_at_all(
                 with replacing_set(folder, seal="detector.json") as staged:
                     onnx.save(graph, staged / "int8.onnx")
                     dataclasses.replace(contract, classes=(name,)).save(staged)
+                # Time enough to be opened now and then, and none at all in between.
+                enough.wait(next(pauses))
 
     refused = opened = 0
     writer = threading.Thread(target=replace_again_and_again)
