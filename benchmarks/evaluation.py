@@ -17,7 +17,7 @@ from ..runtime.detector import Detector
 from ..runtime.htp import HtpBackend
 
 REQUIRED_RATIO = 1.8
-BURST = 2
+BURST = 6
 """Images a worker and round: long enough that none waits at the end for long."""
 
 
@@ -47,7 +47,9 @@ class EvaluationCost:
 def measure(
     bundle: Path, dataset: Dataset, *, images: int = 24, workers: int | None = None
 ) -> EvaluationCost:
-    """Evaluate with one worker and with many, taking turns, all of them open meanwhile.
+    """Evaluate with one worker and with many, taking turns, the others closed meanwhile.
+
+    An emulator that waits for its next picture keeps threads busy, which would slow the other side.
 
     images: of the dataset, about so many in all for each. workers: one a core where None. Raises
     ArtifactError where the bundle is incomplete, ToolError where the emulator fails, DataError
@@ -70,18 +72,18 @@ def measure(
 
     walls: dict[int, list[float]] = {1: [], many: []}
     cpus: dict[int, list[float]] = {1: [], many: []}
-    with DetectorPool(open_one, 1) as single, DetectorPool(open_one, many) as pool:
-        for warm in (single, pool):
-            list(stream(warm, job, range(warm.workers)))
-        start, busy, own = time.monotonic(), _busy_s(), _own_s()
-        for turn in range(rounds):
-            for chosen in (single, pool) if turn % 2 else (pool, single):
-                before, cpu = time.monotonic(), _children_s()
-                list(stream(chosen, job, range(turn * burst, (turn + 1) * burst)))
-                walls[chosen.workers].append((time.monotonic() - before) / burst)
-                cpus[chosen.workers].append((_children_s() - cpu) / burst)
-        whole = (time.monotonic() - start) * (os.cpu_count() or 1)
-        others = max(0.0, (_busy_s() - busy) - (_own_s() - own)) / whole
+    whole = others = 0.0
+    for turn in range(rounds):
+        for count in (1, many) if turn % 2 else (many, 1):
+            with DetectorPool(open_one, count) as pool:
+                list(stream(pool, job, range(count)))  # the first picture takes longer
+                before, cpu, busy, own = time.monotonic(), _children_s(), _busy_s(), _own_s()
+                list(stream(pool, job, range(turn * burst, (turn + 1) * burst)))
+                wall = time.monotonic() - before
+                walls[count].append(wall / burst)
+                cpus[count].append((_children_s() - cpu) / burst)
+                whole += wall * (os.cpu_count() or 1)
+                others += max(0.0, (_busy_s() - busy) - (_own_s() - own))
     return EvaluationCost(
         workers=many,
         cores=len(available_cores()),
@@ -92,7 +94,7 @@ def measure(
         one_cpu_s=statistics.median(cpus[1]),
         many_cpu_s=statistics.median(cpus[many]),
         ratio=statistics.median(a / b for a, b in zip(walls[1], walls[many], strict=True)),
-        others=others,
+        others=others / whole,
     )
 
 

@@ -7,11 +7,14 @@ the threads too: reading the image, preparing it, post-processing.
 
 from __future__ import annotations
 
+import itertools
 import os
 import queue
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 from ..runtime.backend import Closing
@@ -36,15 +39,28 @@ def worker_count(asked: int | None, images: int) -> int:
     return max(1, min(len(available_cores()) if asked is None else asked, images))
 
 
+def _keep_to(core: int) -> None:
+    """Keep this thread, and the processes that it starts, on a core; where the system lets it."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.sched_setaffinity(0, {core})
+
+
 class DetectorPool(Closing):
     """Detectors that each work for one thread at a time.
 
-    opener: opens one detector; it is called from several threads. workers: how many. Raises what
-    an opener raises, after closing those that did open.
+    opener: opens one detector; it is called from several threads. workers: how many; of several
+    each keeps to a core, with the emulator that it starts, whose own threads would be in the way of
+    the others'. Raises what an opener raises, after closing those that did open.
     """
 
     def __init__(self, opener: Callable[[], Detector], workers: int) -> None:
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="hexdet-worker")
+        cores = itertools.cycle(available_cores())
+        self._threads = ThreadPoolExecutor(
+            workers,
+            thread_name_prefix="hexdet-worker",
+            initializer=(lambda: _keep_to(next(cores))) if workers > 1 else None,
+        )
         opening = [self._threads.submit(opener) for _ in range(workers)]
         self.detectors: list[Detector] = []
         errors: list[BaseException] = []

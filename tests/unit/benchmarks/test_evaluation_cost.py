@@ -26,8 +26,8 @@ def pretended_htp(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_and_many_work_the_same_images(make_bundle: MakeBundle) -> None:
-    cost = measure(make_bundle(), Scenes(split="test", count=3, seed=0), images=12, workers=2)
-    assert (cost.workers, cost.images, cost.rounds) == (2, 12, 3)
+    cost = measure(make_bundle(), Scenes(split="test", count=3, seed=0), images=24, workers=2)
+    assert (cost.workers, cost.images, cost.rounds) == (2, 24, 2)
     numbers: list[Any] = [cost.one_s, cost.many_s, cost.ratio]
     assert all(number > 0 for number in numbers)
     assert "ratio" in describe(cost)
