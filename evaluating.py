@@ -74,14 +74,15 @@ def evaluate(folder: Path, wishes: Wishes) -> None:
             "detections are scored (evaluation.score): choose a higher one"
         )
     dataset = open_split(recipe.data, wishes.split)
-    arch = find_target(wishes.target).arch if wishes.target else recipe.export.target_arch
+    asked = wishes.target
+    target = find_target(asked) if asked else target_of_arch(recipe.export.target_arch)
     result = score(
         folder,
         recipe,
         dataset,
         backend=wishes.backend,
         precision=wishes.precision,
-        arch=arch,
+        arch=target.arch,
         limit=wishes.limit,
         workers=wishes.workers,
         scheduler=wishes.scheduler,
@@ -100,8 +101,8 @@ def evaluate(folder: Path, wishes: Wishes) -> None:
         for path in save_plots(wishes.plots, scores.rankings, points, title=title):
             console.say(f"wrote {path}")
     if result.accuracy.images == len(dataset):
-        chip = target_of_arch(arch).name if wishes.backend == "htp" else ""
-        remember(_results(folder, wishes, result, wishes.target or chip), wishes.results)
+        chip = target.name if wishes.backend == "htp" else ""
+        remember(_results(folder, wishes, result, chip), wishes.results)
     if wishes.as_json:
         known = {} if landmarks is None else {"landmarks": dataclasses.asdict(landmarks)}
         console.print_json({**_content(result, scores, points), **known})
@@ -160,7 +161,7 @@ def _results(folder: Path, wishes: Wishes, result: Evaluation, target: str) -> l
         artifact=f"{folder.resolve().name}/{graph.name}",
         sha256=sha256_of(graph),
         backend=result.backend,
-        target=target.upper(),
+        target=target,
     )
     accuracy = result.accuracy
     return [

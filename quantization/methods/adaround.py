@@ -19,7 +19,6 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import torch
-from onnx import numpy_helper
 
 from ...errors import ArtifactError
 from ...recipe import QuantizationSection
@@ -29,7 +28,7 @@ from ...runtime.scratch import scratch_folder
 from ..graph_edits import IMAGE
 from ..weight_grid import WeightGrid, weight_grids
 from .engine import engine, heard, quiet
-from .layer_samples import LayerSampling, sampled_by
+from .layer_samples import LayerSampling, sampled_by, with_learnt
 
 KEY = "quantization.rounding: adaround"
 STARTED = "Started Optimizing weight rounding"
@@ -84,16 +83,10 @@ def round_weights(
             method.Adaround.apply_adaround(
                 simulation, _Inputs(images, spec), section.adaround_iterations
             )
-    learnt = {w.name: w for w in simulation.model.model.graph.initializer}
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    for weight in result.graph.initializer:
-        if weight.name in grids:
-            values = _on_grid(numpy_helper.to_array(learnt[weight.name]), grids[weight.name])
-            weight.CopyFrom(numpy_helper.from_array(values, weight.name))
     progress(len(grids), len(grids))
     return RoundedModel(
-        model=result, scales={name: (g.scale, g.zero_point) for name, g in grids.items()}
+        model=with_learnt(model, simulation, on_grid),
+        scales={name: (g.scale, g.zero_point) for name, g in grids.items()},
     )
 
 

@@ -39,13 +39,7 @@ class LayerSampling:
         self, output: str, _quantized_input: str, simulation: Any, _float_model: Any
     ) -> _LayerSampler:
         """Return the sampler of the layer that gives `output`; the arguments are AIMET's."""
-        learnt = {w.name: w for w in simulation.model.model.graph.initializer}
-        rounded = onnx.ModelProto()
-        rounded.CopyFrom(self._model)
-        for weight in rounded.graph.initializer:
-            if weight.name in self._on_grid:
-                values = self._on_grid[weight.name](numpy_helper.to_array(learnt[weight.name]))
-                weight.CopyFrom(numpy_helper.from_array(values, weight.name))
+        rounded = with_learnt(self._model, simulation, self._on_grid)
         read = self._producers[output].input[0]
         return _LayerSampler(_until(rounded, read), _until(self._model, output))
 
@@ -70,6 +64,20 @@ class _LayerSampler:
 
     def restore_graph(self) -> None:
         """Do nothing: no graph of AIMET's was changed."""
+
+
+def with_learnt(
+    model: onnx.ModelProto, simulation: Any, on_grid: Mapping[str, OnGrid]
+) -> onnx.ModelProto:
+    """Return a copy of a float graph with the weights of AIMET's simulation, put on their grids."""
+    learnt = {w.name: w for w in simulation.model.model.graph.initializer}
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    for weight in result.graph.initializer:
+        if weight.name in on_grid:
+            values = on_grid[weight.name](numpy_helper.to_array(learnt[weight.name]))
+            weight.CopyFrom(numpy_helper.from_array(values, weight.name))
+    return result
 
 
 def _until(model: onnx.ModelProto, tensor: str) -> Callable[[Float], Float]:
