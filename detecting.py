@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from . import console
 from .errors import ToolError
 from .runtime.backend import Precision
+from .runtime.cores import available_cores
 from .runtime.detector import BackendName, Detector
 from .runtime.stream.drawing import draw_result
 from .runtime.stream.frames import Controls, FrameResult, Source
@@ -73,7 +73,8 @@ def detect(bundle: Path, text: str, wishes: Wishes) -> int:
                 bundle,
                 backend=wishes.backend,
                 precision=wishes.precision,
-                threads=wishes.threads or max(1, _cores() - 1),
+                # One core is for the stages beside the network.
+                threads=wishes.threads or max(1, len(available_cores()) - 1),
             )
         )
         kinds = wishes.save or usual_kinds(source)
@@ -114,13 +115,6 @@ def detect(bundle: Path, text: str, wishes: Wishes) -> int:
         return 128 + interruption.number
     _conclude(job)
     return 0
-
-
-def _cores() -> int:
-    """Return how many cores this process may use; one of them is for the stages beside the net."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _run(job: _Job, interruption: Interruption) -> None:

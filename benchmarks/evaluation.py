@@ -10,9 +10,10 @@ from pathlib import Path
 
 from ..datasets.record import Dataset
 from ..errors import DataError, UsageError
-from ..evaluation.parallel import DetectorPool, available_cores
+from ..evaluation.parallel import DetectorPool
 from ..evaluation.running import stream
 from ..runtime.contract import load_contract
+from ..runtime.cores import available_cores
 from ..runtime.detector import Detector
 from ..runtime.htp import HtpBackend
 

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError, ToolError, UsageError
-from ..evaluation.parallel import available_cores
 from ..runtime.backend import CpuBackend, graph_path
 from ..runtime.contract import load_contract
+from ..runtime.cores import available_cores
 from ..runtime.detector import Detector
 from ..runtime.files import sha256_of
 from ..runtime.signature import Precision

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 
-from ..benchmarks.adb.client import Listed
+from ..benchmarks.adb.client import Listed, parse_devices
 
 PORT = 5037
 ANSWER_LIMIT_S = 5.0
@@ -49,12 +49,6 @@ class AdbServer:
         if status != "OKAY":
             raise OSError(f"it says {status} {answer}")
         return answer
-
-
-def parse_devices(text: str) -> list[Listed]:
-    """Return the devices of the server's list, a line each: serial, tab, state in some words."""
-    pairs = (line.partition("\t") for line in text.splitlines() if line.strip())
-    return [Listed(serial=serial.strip(), state=state.strip()) for serial, _, state in pairs]
 
 
 def _read(stream: socket.socket, length: int) -> str:

@@ -8,6 +8,7 @@ import platform
 import shutil
 from pathlib import Path
 
+from ..runtime.cores import available_cores
 from .finding import Finding
 
 LEAST_FREE = 2**30
@@ -87,10 +88,9 @@ def disk(folder: Path, least_free: int = LEAST_FREE) -> Finding:
 def cores() -> Finding:
     """Tell how many cores this process may use, and the machine's memory."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     system = f"{platform.system()} {platform.machine()}"
     return Finding(
         what="machine",
         status="ok",
-        found=f"{system}, {allowed} cores, {memory:.1f} GiB memory",
+        found=f"{system}, {len(available_cores())} cores, {memory:.1f} GiB memory",
     )

@@ -18,6 +18,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from ..runtime.backend import Closing
+from ..runtime.cores import available_cores
 from ..runtime.detector import Detector
 
 Item = TypeVar("Item")
@@ -25,13 +26,6 @@ Result = TypeVar("Result")
 
 AHEAD = 2
 """Items under way or waiting, a worker: one is worked on while the next is ready."""
-
-
-def available_cores() -> list[int]:
-    """Return the cores that this process may use; all of them where the system does not tell."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
 
 
 def worker_count(asked: int | None, images: int) -> int:

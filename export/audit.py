@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,14 @@ import onnx
 from onnx import numpy_helper
 
 from ..errors import ArtifactError, ParityError
-from ..quantization.encodings import FILE_NAME as ENCODINGS
-from ..quantization.encodings import Codes, code_tensors, encodings_of, plain_name
+from ..quantization.encodings import (
+    SECTIONS,
+    Codes,
+    code_tensors,
+    encodings_of,
+    load_encodings,
+    plain_name,
+)
 from ..recipe import QuantizationSection
 from ..runtime.backend import graph_path
 from .dlc_file import DlcTensor, PerAxisEncoding, PerTensorEncoding, read_dlc
@@ -152,14 +157,10 @@ def differences(expected: Codes, codes: Array | None, found: DlcTensor) -> Itera
 
 def _compare_json(folder: Path, expected: dict[str, Any]) -> list[Finding]:
     """Compare encodings.json with what the integer graph says."""
-    path = folder / ENCODINGS
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        sections = [(found[s], expected[s]) for s in ("activation_encodings", "param_encodings")]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(f"{path} cannot be read: {error!r}; quantize again") from error
+    found = load_encodings(folder)
     findings = []
-    for held, wanted in sections:
+    for section in SECTIONS:
+        held, wanted = found[section], expected[section]
         for name in sorted(held.keys() | wanted.keys()):
             if held.get(name) != wanted.get(name):
                 findings.append(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from ..recipe import Recipe
 from ..runtime.backend import Backend
 from ..runtime.contract import DetectorContract
 from ..runtime.files import sha256_of, to_json, write_bytes, write_text
+from ..runtime.json_object import read_object
 from .ladder import BASE, RungSpec
 from .tolerances import EMULATOR, OTHER_VERSION, QUANTIZED
 
@@ -95,12 +95,7 @@ def _path(folder: Path, pixels: Pixels) -> Path:
 
 def read_about(folder: Path) -> dict[str, Any]:
     """Return what is known of a device's outputs; ArtifactError where it is damaged."""
-    path = folder / FILE_NAME
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return {key: content[key] for key in _KEYS}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(f"{path} cannot be read: {error!r}; delete {folder}") from error
+    return read_object(folder / FILE_NAME, _KEYS, f"delete {folder}")
 
 
 def device_rungs(bundle: Path, contract: DetectorContract, recipe: Recipe) -> list[RungSpec]:

@@ -13,12 +13,15 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
+from ..errors import ArtifactError
 from ..recipe import QuantizationSection
 from ..runtime.encodings import Encoding
 from ..runtime.files import write_text
+from ..runtime.json_object import read_object
 
 FILE_NAME = "encodings.json"
 FORMAT_VERSION = "0.6.1"
+SECTIONS = ("activation_encodings", "param_encodings")
 SUFFIXES = ("_QuantizeLinear_Input", "_QuantizeLinear_Output", "_QuantizeLinear", "_quantized")
 """What onnxruntime's quantizer appends to the float graph's tensor names."""
 
@@ -92,6 +95,16 @@ def output_encodings_of(encodings: dict[str, Any], names: Iterable[str]) -> dict
         name: Encoding(scale=entry["scale"], zero_point=-entry["offset"])
         for name, entry in entries.items()
     }
+
+
+def load_encodings(folder: Path) -> dict[str, Any]:
+    """Read `encodings.json` of a bundle; ArtifactError where it lacks a section or is damaged."""
+    path = folder / FILE_NAME
+    encodings = read_object(path, SECTIONS, "quantize again")
+    for section in SECTIONS:
+        if not isinstance(encodings[section], dict):
+            raise ArtifactError(f"{path} has no object {section}; quantize again")
+    return encodings
 
 
 def save_encodings(folder: Path, encodings: dict[str, Any]) -> Path:

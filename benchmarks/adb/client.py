@@ -51,6 +51,15 @@ class Listed:
     state: str
 
 
+def parse_devices(text: str) -> list[Listed]:
+    """Return the devices of adb's list, a line each: serial, tab, state in some words.
+
+    Other lines, as `adb devices` prints above them, are passed over.
+    """
+    pairs = (line.partition("\t") for line in text.splitlines())
+    return [Listed(serial=s.strip(), state=state.strip()) for s, tab, state in pairs if tab]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Done:
     """A command on a device that came to its end. out, err: as printed, decoded."""
@@ -118,12 +127,7 @@ class Adb:
         done = self.call(["devices"], STARTING_LIMIT_S)
         if done.code:
             raise DeviceError(f"adb cannot be used: {_last(done.err)}")
-        found = []
-        for line in done.out.splitlines()[1:]:
-            serial, tab, state = line.partition("\t")
-            if tab:
-                found.append(Listed(serial=serial, state=state.strip()))
-        return found
+        return parse_devices(done.out)
 
     def choose(self, serials: Sequence[str]) -> tuple[list[str], list[str]]:
         """Return the devices to use, those named, else all that can be used; and why not others.

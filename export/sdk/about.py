@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from ...errors import ArtifactError
+from ...runtime.json_object import read_object
 from ..bundle import Bundle
 
 SDK_STAGE = "sdk "
@@ -23,15 +22,8 @@ def sdk_folders(bundle: Bundle) -> list[Path]:
 
 def read_about(folder: Path) -> dict[str, Any]:
     """Return what is known of the DLCs in a chip's folder; ArtifactError where it is damaged."""
-    path = folder / FILE_NAME
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return {key: content[key] for key in _KEYS}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(
-            f"{path} cannot be read: {error!r}; write it again with "
-            f"`hexdet dlc {folder.parents[1]} --toolchain sdk --target {folder.name}`"
-        ) from error
+    again = f"hexdet dlc {folder.parents[1]} --toolchain sdk --target {folder.name}"
+    return read_object(folder / FILE_NAME, _KEYS, f"write it again with `{again}`")
 
 
 def deliveries(bundle: Bundle) -> list[dict[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,14 @@ import onnx
 from onnx import numpy_helper
 
 from ...errors import ArtifactError
-from ...quantization.encodings import FILE_NAME, Codes, code_tensors, save_encodings
+from ...quantization.encodings import (
+    FILE_NAME,
+    SECTIONS,
+    Codes,
+    code_tensors,
+    load_encodings,
+    save_encodings,
+)
 from ...quantization.quantize import base_path
 from ...runtime.backend import graph_path
 
@@ -32,23 +38,18 @@ def write_overrides(bundle: Path, folder: Path) -> tuple[Path, Path, int]:
     integer = onnx.load(graph_path(bundle, "int8"))
     model = onnx.load(base_path(bundle))
     _onto_grid(model, code_tensors(integer), integer)
-    path = bundle / FILE_NAME
-    try:
-        encodings = json.loads(path.read_text(encoding="utf-8"))
-        sections = [encodings[s] for s in ("activation_encodings", "param_encodings")]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(f"{path} cannot be read: {error!r}; quantize again") from error
-    activations, parameters = sections
+    encodings = load_encodings(bundle)
+    activations, parameters = (encodings[section] for section in SECTIONS)
     parameters = {n: e for n, e in parameters.items() if e[0]["bitwidth"] != BIAS_BITS}
     _before_passing(model, activations)
     names = {name for node in model.graph.node for name in (*node.input, *node.output)}
     unknown = sorted((activations.keys() | parameters.keys()) - names)
     if unknown:
         raise ArtifactError(
-            f"{path} names {unknown[0]!r}, which {base_path(bundle).name} does not have: "
-            f"quantize again"
+            f"{bundle / FILE_NAME} names {unknown[0]!r}, which {base_path(bundle).name} does not "
+            f"have: quantize again"
         )
-    encodings |= {"activation_encodings": activations, "param_encodings": parameters}
+    encodings |= dict(zip(SECTIONS, (activations, parameters), strict=True))
     graph = folder / "float.onnx"
     onnx.save(model, graph)
     return graph, save_encodings(folder, encodings), len(activations) + len(parameters)

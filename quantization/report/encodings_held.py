@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 
+from ...errors import ArtifactError
 from ...runtime.contract import DetectorContract
+from ..encodings import SECTIONS, load_encodings
 from .schema import Encodings, OutputEncoding
 
-FILE_NAME = "encodings.json"
 MAX_CODE = 255
 
 
@@ -20,10 +20,9 @@ def summarise_encodings(bundle: Path, contract: DetectorContract) -> Encodings |
     or of one a channel.
     """
     try:
-        content = json.loads((bundle / FILE_NAME).read_text(encoding="utf-8"))
-        activations, parameters = content["activation_encodings"], content["param_encodings"]
+        activations, parameters = map(load_encodings(bundle).__getitem__, SECTIONS)
         bits = Counter(f"{entries[0]['bitwidth']} bits" for entries in activations.values())
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
+    except (ArtifactError, KeyError, TypeError, IndexError):
         return None
     return Encodings(
         activations=len(activations),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import venv
@@ -15,11 +14,10 @@ import cv2
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from release.build_dist import copy_tracked
 
-import hexdet
 from hexdet.datasets.scenes import Scenes
 
-ROOT = Path(hexdet.__file__).parent
 TOOLCHAIN = (
     "torch", "onnx", "onnxsim", "onnxruntime_qnn", "yaml", "safetensors", "pycocotools", "jinja2",
     "hypothesis", "pytest",
@@ -40,17 +38,11 @@ def run(*command: str | Path, cwd: Path, code: int = 0) -> str:
 
 
 def build_wheel(folder: Path) -> Path:
-    """Build the wheel from a copy of the tracked files: the checkout stays as it is."""
-    copy = folder / "copy"
-    listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
-    for name in filter(None, listed.split("\0")):
-        source, target = ROOT / name, copy / name
-        if source.is_file() and name.split("/")[0] != "tests":
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
+    """Build the wheel from a copy: the checkout stays as it is."""
+    copy_tracked(folder / "copy")
     run(
         sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
-        "--disable-pip-version-check", "--wheel-dir", folder, copy, cwd=folder,
+        "--disable-pip-version-check", "--wheel-dir", folder, folder / "copy", cwd=folder,
     )  # fmt: skip
     (wheel,) = folder.glob("hexdet-*.whl")
     return wheel

@@ -33,14 +33,18 @@ def tracked_files() -> list[str]:
     return sorted(name for name in names if (ROOT / name).is_file())
 
 
+def copy_tracked(copy: Path) -> None:
+    """Copy what git keeps into a folder, so that a build leaves the checkout as it is."""
+    for file in tracked_files():
+        (copy / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / file, copy / file)
+
+
 def build(out: Path) -> None:
     """Build both into `out`: the wheel from the sdist, as who downloads the sdist does."""
     with tempfile.TemporaryDirectory(prefix="hexdet-dist-") as name:
-        copy = Path(name)
-        for file in tracked_files():
-            (copy / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / file, copy / file)
-        command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(copy)]
+        copy_tracked(Path(name))
+        command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), name]
         subprocess.run(command, check=True)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from survival.tiny import NAME, World, contents, last_line
+from survival.tiny import NAME, Outcome, World, contents, last_line
 
 KIB = 1024
 ROOM = 64 * 2**20
@@ -84,16 +84,6 @@ CASES = (
         arguments=("parity", "{bundle}", "--limit", "1"),
     ),
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """code, said: how it ended; faults: what was not as it should be."""
-
-    title: str
-    code: int
-    said: str
-    faults: tuple[str, ...]
 
 
 def try_case(case: Case, world: World, old: Path, new: Path) -> Outcome:

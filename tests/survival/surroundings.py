@@ -13,7 +13,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from survival.tiny import NAME, World, contents, last_line
+from survival.tiny import NAME, Outcome, World, contents, last_line
 
 STRANGE = "a b 'c' \"d\" $HOME [e] {f} ä 日本"
 """A name with what shells, globs, YAML, rich and old locales trip over."""
@@ -31,16 +31,6 @@ def can_unshare() -> bool:
     if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("unshare") is None:
         return False
     return subprocess.run(["unshare", "-mn", "true"], capture_output=True).returncode == 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """code, said: how it ended; faults: what was not as it should be."""
-
-    title: str
-    code: int
-    said: str
-    faults: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ if __name__ == "__main__":
 
 from survival import disk, hostile, killing, live, surroundings, together
 from survival.forked import load_libraries
-from survival.tiny import World, make_world
+from survival.tiny import Outcome, World, make_world
 
 QUICK_HOSTILE = 6
 """Of the hostile files: every sixth."""
@@ -122,9 +122,7 @@ class Tables:
         cv2.imwrite(str(image), np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8))
         return image, live.write_video(self.world.folder / "short.mp4", 20)
 
-    def _show_outcomes(
-        self, heading: str, outcomes: Sequence[disk.Outcome | surroundings.Outcome]
-    ) -> None:
+    def _show_outcomes(self, heading: str, outcomes: Sequence[Outcome]) -> None:
         show(
             (heading, "exit code", "what was said", "what was left"),
             [(o.title, o.code, self._short(o.said), _fine(o.faults)) for o in outcomes],

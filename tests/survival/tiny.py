@@ -33,6 +33,16 @@ HEXDET = str(Path(sys.executable).with_name("hexdet"))
 
 
 @dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """code, said: how a command ended; faults: what was not as it should be."""
+
+    title: str
+    code: int
+    said: str
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class World:
     """A folder of its own: a recipe, two checkpoints that differ, a folder for temporary files."""
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hexdet.doctor.adb_server import AdbServer, parse_devices
+from hexdet.benchmarks.adb.client import parse_devices
+from hexdet.doctor.adb_server import AdbServer
 from hexdet.doctor.devices import devices
 from hexdet.doctor.finding import Status
 
