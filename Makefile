@@ -43,8 +43,8 @@ fuzz: $(VENV)/ready-dev ## COUNT mutated DLCs into the DLC reader
 	$(BIN)/python tests/fuzz/fuzz_dlc.py --count $(COUNT)
 
 # mypy wants the package by its name, and a checkout's folder may be called anything.
-STAGES  := runtime datasets evaluation calibration_data training quantization export benchmarks doctor
-DOOR    := __main__ anchoring benches benches_adb benching benching_adb benching_host benching_results console data_verbs detecting dlc_verb doctoring errors evaluating importing inspecting left_out networks_verb options quantizing recipe recipe_anchors recipe_data recipe_export recipe_section recipe_training tables training_verb verbs
+STAGES  := recipe runtime datasets evaluation calibration_data training quantization export benchmarks doctor cli
+DOOR    := __main__ errors
 lint: $(VENV)/ready-dev ## ruff, its formatter, mypy strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ..recipe_data import BrainwashData
+from ..recipe.data import BrainwashData
 from .annotated_files import AnnotatedFiles, no_dataset
 from .faults import Faults
 from .listing import Listing

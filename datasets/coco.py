@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from ..errors import DataError
-from ..recipe_data import CocoData
+from ..recipe.data import CocoData
 from .annotated_files import AnnotatedFiles, no_dataset
 from .faults import Faults
 from .listing import Listing

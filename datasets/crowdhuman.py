@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from ..recipe_data import BodyPart, CrowdHumanData
+from ..recipe.data import BodyPart, CrowdHumanData
 from .annotated_files import AnnotatedFiles, no_dataset
 from .faults import Faults
 from .listing import Listing

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from ..errors import DataError
-from ..recipe_data import CelebaData, FaceListData
+from ..recipe.data import CelebaData, FaceListData
 from .annotated_files import AnnotatedFiles, no_dataset
 from .faults import Faults
 from .listing import POINTS, Listing

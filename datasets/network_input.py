@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..recipe_training import NetworkSection
+from ..recipe.training import NetworkSection
 from ..runtime.contract import InputSpec
 
 

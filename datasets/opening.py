@@ -8,7 +8,7 @@ from typing import Literal
 
 from ..errors import DataError
 from ..recipe import Recipe
-from ..recipe_data import (
+from ..recipe.data import (
     BrainwashData,
     CelebaData,
     CocoData,

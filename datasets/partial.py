@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..recipe_training import PARTIAL_IOU, PARTIAL_LEAST, AugmentSection
+from ..recipe.training import PARTIAL_IOU, PARTIAL_LEAST, AugmentSection
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from ..recipe_data import RetinaFaceData
+from ..recipe.data import RetinaFaceData
 from .annotated_files import AnnotatedFiles, no_dataset
 from .faults import Faults
 from .listing import POINTS, Box, Listing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..recipe_data import ScutHeadData
+from ..recipe.data import ScutHeadData
 from .annotated_files import AnnotatedFiles, no_dataset
 from .faults import Faults
 from .listing import Listing

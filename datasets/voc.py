@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ..errors import DataError
-from ..recipe_data import VocData
+from ..recipe.data import VocData
 from ..runtime.images import IMAGE_SUFFIXES
 from .annotated_files import AnnotatedFiles, no_dataset
 from .faults import Faults

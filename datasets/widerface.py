@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..recipe_data import FaceFlag, WiderFaceData
+from ..recipe.data import FaceFlag, WiderFaceData
 from .annotated_files import AnnotatedFiles, no_dataset
 from .faults import Faults
 from .listing import Listing

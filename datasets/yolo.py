@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from ..errors import DataError
-from ..recipe_data import YoloData
+from ..recipe.data import YoloData
 from ..runtime.images import IMAGE_SUFFIXES
 from .annotated_files import AnnotatedFiles, no_dataset
 from .faults import Faults

@@ -44,7 +44,7 @@ def data() -> Finding:
 def _datasets(root: Path) -> tuple[list[str], list[str]]:
     """Return the dataset folders of the shipped recipes that are there, and those that are not."""
     from ..recipe import load_recipe, shipped_recipes
-    from ..recipe_data import ImagesData
+    from ..recipe.data import ImagesData
 
     folders: set[str] = set()
     for name in shipped_recipes():

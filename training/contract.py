@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..datasets.network_input import input_of
 from ..errors import RecipeError
 from ..recipe import Recipe
-from ..recipe_training import NetworkSection
+from ..recipe.training import NetworkSection
 from ..runtime.contract import DetectorContract, Level, Thresholds
 from .networks import NETWORKS, Grid, grids_of
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ..recipe import Recipe
-from ..recipe_training import TrainingSection
+from ..recipe.training import TrainingSection
 from ..runtime.contract import DetectorContract
 from .checkpoint import network_of, start_from
 from .ema import MovingAverage

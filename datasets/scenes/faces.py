@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ...recipe_data import FACE_CLASSES
+from ...recipe.data import FACE_CLASSES
 from ..partial import PartialRule
 from ..record import Annotation, AnnotationBuilder
 from .backdrop import Setting

@@ -18,7 +18,7 @@ from docs.run_workflow import inputs_of, read_workflow
 from hexdet.__main__ import app
 from hexdet.benchmarks.history import load_expected
 from hexdet.recipe import Recipe, parse_recipe
-from hexdet.recipe_export import SdkSection
+from hexdet.recipe.export import SdkSection
 from hexdet.runtime.contract import DetectorContract, InputSpec, Level, Thresholds, load_contract
 
 DOCS = ROOT / "docs"

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
+from hexdet.cli.verbs.detecting import Wishes, detect
 from hexdet.datasets.opening import open_split
-from hexdet.detecting import Wishes, detect
 from hexdet.evaluation.running import evaluate
 from hexdet.export.bundle import Bundle
 from hexdet.export.pipeline import Watcher, check_bundle, export_bundle

@@ -102,12 +102,6 @@ def load_libraries() -> None:
     """Import what the verbs import, so that the forks need not; nothing is run."""
     import onnxsim  # noqa: F401
 
-    import hexdet.detecting
-    import hexdet.dlc_verb
-    import hexdet.importing
-    import hexdet.quantizing
-    import hexdet.verbs  # noqa: F401
-
 
 def _door(arguments: Sequence[str]) -> int:
     from hexdet.__main__ import main

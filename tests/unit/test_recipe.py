@@ -15,7 +15,7 @@ from hexdet.recipe import (
     parse_recipe,
     shipped_recipes,
 )
-from hexdet.recipe_data import ScenesData, VocData
+from hexdet.recipe.data import ScenesData, VocData
 
 
 @pytest.fixture

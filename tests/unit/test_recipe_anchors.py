@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hexdet.errors import RecipeError
 from hexdet.recipe import Recipe, load_recipe, parse_recipe, shipped_recipes
-from hexdet.recipe_anchors import PUBLISHED, default_boxes, level_scales, published_anchors
+from hexdet.recipe.anchors import PUBLISHED, default_boxes, level_scales, published_anchors
 from hexdet.training.contract import contract_of
 from hexdet.training.networks import NETWORKS
 

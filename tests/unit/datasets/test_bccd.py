@@ -14,7 +14,7 @@ from hexdet.datasets.opening import open_split
 from hexdet.datasets.voc import open_voc
 from hexdet.evaluation.inspection.counting import Subject, inspect_dataset
 from hexdet.recipe import load_recipe
-from hexdet.recipe_data import VocData
+from hexdet.recipe.data import VocData
 from hexdet.runtime.contract import InputSpec
 
 pytestmark = pytest.mark.bccd

@@ -11,7 +11,7 @@ import pytest
 from hexdet.datasets.opening import open_calibration, open_split
 from hexdet.errors import DataError
 from hexdet.recipe import load_recipe
-from hexdet.recipe_data import FacesData
+from hexdet.recipe.data import FacesData
 
 
 def test_calibration_takes_the_training_split_unless_told() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hexdet.errors import RecipeError
-from hexdet.recipe_data import DATA_FORMATS
+from hexdet.recipe.data import DATA_FORMATS
 
 from .conftest import recipe_of
 

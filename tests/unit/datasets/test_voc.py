@@ -16,7 +16,7 @@ from hexdet.datasets.faults import Faults
 from hexdet.datasets.record import Dropped
 from hexdet.datasets.voc import open_voc
 from hexdet.errors import DataError
-from hexdet.recipe_data import VocData
+from hexdet.recipe.data import VocData
 
 CLASSES = ("head", "person")
 WIDTH, HEIGHT = 60, 40

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hexdet import doctoring
+from hexdet.cli.verbs import doctoring
 from hexdet.doctor.examination import examine
 from hexdet.doctor.finding import Finding, Job, Status, obstacles
 from hexdet.errors import ArtifactError

@@ -6,9 +6,9 @@ import math
 
 import pytest
 
+from hexdet.cli.options import MetricChoice
 from hexdet.evaluation.average_precision import score_detections
 from hexdet.evaluation.scores import METRICS, Metric, score_all
-from hexdet.options import MetricChoice
 
 from .conftest import CLASSES, random_case
 

@@ -20,7 +20,7 @@ from hexdet.datasets.opening import open_split
 from hexdet.datasets.record import Annotation, Dataset, Dropped, Record
 from hexdet.errors import ArtifactError, TrainingError
 from hexdet.recipe import Recipe
-from hexdet.recipe_data import ScenesData
+from hexdet.recipe.data import ScenesData
 from hexdet.training import learner, loop, objective, validation
 from hexdet.training.checkpoint import load_checkpoint
 from hexdet.training.loop import train

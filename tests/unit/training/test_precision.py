@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from hexdet.recipe import Recipe
-from hexdet.recipe_training import TrainingSection
+from hexdet.recipe.training import TrainingSection
 from hexdet.training.loop import train
 from hexdet.training.precision import Precision, chosen
 from hexdet.training.reports import StepReport

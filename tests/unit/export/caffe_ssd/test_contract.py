@@ -17,7 +17,7 @@ from hexdet.export.caffe_ssd.reading import read_caffemodel, read_prototxt
 from hexdet.export.caffe_ssd.writing import Written, import_caffe_files
 from hexdet.export.foreign import foreign_sources, load_foreign, prototxt_of
 from hexdet.recipe import load_recipe
-from hexdet.recipe_anchors import published_anchors
+from hexdet.recipe.anchors import published_anchors
 from hexdet.training.contract import contract_of
 
 from .conftest import MOBILENET, CaffeFiles

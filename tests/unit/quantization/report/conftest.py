@@ -13,7 +13,7 @@ from hexdet.quantization.report import measuring
 from hexdet.quantization.report.making import make_report
 from hexdet.quantization.report.schema import Placement, Report
 from hexdet.recipe import Recipe
-from hexdet.recipe_data import ScenesData
+from hexdet.recipe.data import ScenesData
 from hexdet.runtime.backend import CpuBackend
 from hexdet.runtime.contract import DetectorContract
 
