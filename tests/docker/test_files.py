@@ -16,7 +16,7 @@ import yaml
 from typer.testing import CliRunner
 
 import hexdet
-from hexdet.__main__ import app
+from hexdet.cli.app import app
 from hexdet.runtime.postprocess import Thresholds
 from hexdet.runtime.stream.frames import Controls
 from hexdet.runtime.stream.serving import LivePage

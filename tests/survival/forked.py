@@ -102,6 +102,15 @@ def load_libraries() -> None:
     """Import what the verbs import, so that the forks need not; nothing is run."""
     import onnxsim  # noqa: F401
 
+    from hexdet.cli.verbs import (  # noqa: F401
+        climbing,
+        converting,
+        detecting,
+        exporting,
+        importing,
+        quantizing,
+    )
+
 
 def _door(arguments: Sequence[str]) -> int:
     from hexdet.__main__ import main
