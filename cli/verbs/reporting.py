@@ -82,6 +82,7 @@ def scored(
     requantize: Requantize | None = None,
     layers: list[AdvisedLayerError] | None = None,
 ) -> Report:
+    """Score a bundle's graphs on `limit` test images, all where None, and save the report."""
     with bars("scoring") as progress:
         report = make_report(
             bundle.folder,
