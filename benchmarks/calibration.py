@@ -8,7 +8,6 @@ import resource
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from ..recipe import QuantizationSection
 from ..runtime.backend import graph_path
 from ..runtime.contract import InputSpec, load_contract
 from ..runtime.images import normalise
+from ..runtime.scratch import scratch_folder
 
 ESTIMATORS = ("minmax", "percentile", "entropy", "mse")
 FEW, MANY = 50, 500
@@ -139,13 +139,13 @@ def _onnxruntime(model: onnx.ModelProto, images: Images, spec: InputSpec) -> Non
     cut = onnx.ModelProto()
     cut.CopyFrom(model)
     cut_output_transposes(cut)
-    with tempfile.TemporaryDirectory(prefix="hexdet-") as folder:
-        source = Path(folder, "float.onnx")
+    with scratch_folder() as folder:
+        source = folder / "float.onnx"
         onnx.save(cut, source)
         calibrator = create_calibrator(
             source,
             [*{node.op_type for node in cut.graph.node}],
-            augmented_model_path=str(Path(folder, "augmented.onnx")),
+            augmented_model_path=str(folder / "augmented.onnx"),
             calibrate_method=CalibrationMethod.MinMax,
         )
         calibrator.collect_data(_Reader(images, spec))

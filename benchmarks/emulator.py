@@ -11,7 +11,6 @@ import io
 import json
 import re
 import statistics
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from ..runtime.backend import graph_path
 from ..runtime.files import sha256_of
 from ..runtime.processes import ModuleProcess
 from ..runtime.qnn import PROVIDER
+from ..runtime.scratch import scratch_folder
 from ..runtime.targets import Target, target_of_arch
 from .emulator_worker import ANSWER, PROFILE
 from .results import Result, recorder
@@ -98,11 +98,10 @@ def measure(
     """
     graph = graph_path(bundle, "int8")
     what = f"emulating {graph} for {target.name}"
-    with tempfile.TemporaryDirectory(prefix="hexdet-emulator-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         np.save(folder / "pixels.npy", pixels, allow_pickle=False)
-        given = [str(graph.resolve()), target.name, str(folder / "pixels.npy"), str(runs), name]
-        process = ModuleProcess(worker, given)
+        given = (graph.resolve(), target.name, folder / "pixels.npy", runs, folder)
+        process = ModuleProcess(worker, [str(value) for value in given])
         try:
             process.wait(what, time_limit_s)
         finally:
@@ -175,8 +174,8 @@ def binary_sizes(
     found = []
     for done, arch in enumerate(archs, 1):
         target, size, reason = target_of_arch(arch), None, ""
-        with tempfile.TemporaryDirectory(prefix="hexdet-binary-") as name:
-            binary, wrapper = Path(name) / "graph.bin", Path(name) / "graph.onnx"
+        with scratch_folder() as folder:
+            binary, wrapper = folder / "graph.bin", folder / "graph.onnx"
             try:
                 write_context_binary(graph, target, binary, wrapper, time_limit_s)
                 size = binary.stat().st_size

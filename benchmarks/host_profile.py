@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from ..errors import ToolError
 from ..runtime.backend import graph_path
 from ..runtime.contract import load_contract
 from ..runtime.images import Image, normalise, prepare
+from ..runtime.scratch import scratch_folder
 from ..runtime.signature import Precision
 
 SUFFIX = "_kernel_time"
@@ -58,11 +58,11 @@ def profile(
     contract = load_contract(bundle)
     pixels = prepare(image, contract.input).pixels
     value = pixels if precision == "int8" else normalise(pixels, contract.input)
-    with tempfile.TemporaryDirectory(prefix="hexdet-profile-") as folder:
+    with scratch_folder() as folder:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.enable_profiling = True
-        options.profile_file_prefix = str(Path(folder) / "host")
+        options.profile_file_prefix = str(folder / "host")
         path = str(graph_path(bundle, precision))
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         for _ in range(runs + 1):

@@ -11,11 +11,9 @@ lost 2.6 to 3.6 points on other draws of 64 images.
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import onnx
@@ -33,6 +31,7 @@ from ..recipe import Recipe, load_recipe
 from ..runtime.backend import GRAPHS, CpuBackend, Precision
 from ..runtime.contract import DetectorContract
 from ..runtime.detector import Detector
+from ..runtime.scratch import scratch_folder
 from ..training.checkpoint import load_checkpoint, shipped_checkpoint
 from ..training.contract import contract_of
 from .rescaling import rescale_channels
@@ -222,8 +221,7 @@ def _score(
 ) -> float:
     """Return AP@0.5 in percent of a graph on the CPU provider."""
     found = []
-    with tempfile.TemporaryDirectory(prefix="hexdet-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         onnx.save(model, folder / GRAPHS[precision])
         with Detector(contract, CpuBackend(folder, contract, precision)) as detector:
             for done, record in enumerate(tests, 1):

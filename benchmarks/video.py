@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import statistics
-import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import numpy.typing as npt
 from ..datasets.scenes import Scenes
 from ..errors import DataError
 from ..runtime.detector import Detector
+from ..runtime.scratch import scratch_folder
 from ..runtime.signature import Precision
 from ..runtime.stream.drawing import draw_result
 from ..runtime.stream.frames import Controls, Frame, FrameResult, StageTimes
@@ -89,12 +89,12 @@ def measure(
     Raises DataError for a video that cannot be read.
     """
     with (
-        tempfile.TemporaryDirectory() as folder,
+        scratch_folder() as folder,
         Detector.load(bundle, backend="cpu", precision=precision, threads=threads) as detector,
     ):
-        path = video or make_video(Path(folder) / "scenes.mp4", frames=frames, size=size)
+        path = video or make_video(folder / "scenes.mp4", frames=frames, size=size)
         controls = Controls(detector.thresholds(score=score))
-        case = _Case(detector, controls, path, frames, Path(folder) if write else None)
+        case = _Case(detector, controls, path, frames, folder if write else None)
         found = case.warm_up()
         alone: dict[str, list[float]] = {}
         together, busy, ratios = [], [], []

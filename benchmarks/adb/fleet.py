@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +18,7 @@ from ...runtime.backend import CpuBackend
 from ...runtime.contract import DetectorContract, load_contract
 from ...runtime.htp import HtpBackend
 from ...runtime.images import prepare
+from ...runtime.scratch import scratch_folder
 from .client import Adb
 from .kit import FIRST_HTP
 from .session import Outcome, Say, Session, Wanted
@@ -45,12 +45,12 @@ def run_devices(
     pictures = [prepare(record.image, contract.input).pixels for record in records]
     stop = threading.Event()
     with (
-        tempfile.TemporaryDirectory(prefix="hexdet-adb-") as scratch,
+        scratch_folder() as scratch,
         ThreadPoolExecutor(max_workers=len(serials), thread_name_prefix="device") as pool,
     ):
         works: list[Future[Outcome]] = []
         for number, serial in enumerate(serials):
-            folder = Path(scratch) / str(number)
+            folder = scratch / str(number)
             folder.mkdir()
             session = Session(adb, serial, bundle, sdk, wanted, pictures, say, stop)
             works.append(pool.submit(session.run, folder, environ))

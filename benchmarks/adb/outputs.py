@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from ...export.device_outputs import DeviceOutputs
 from ...runtime.contract import DetectorContract
+from ...runtime.scratch import scratch_folder
 from .client import LostError
 from .commands import OUT
 from .model import Pixels, read_outputs, same_encodings
@@ -60,8 +59,8 @@ def _fetch(
     bench.write_profile(profile)
     bench.write_list([bench.raws[index] for index in part])
     bench.run(bench.command("dsp", profile))
-    with tempfile.TemporaryDirectory(prefix="hexdet-adb-") as name:
-        folder = bench.pull(OUT, Path(name))
+    with scratch_folder() as scratch:
+        folder = bench.pull(OUT, scratch)
         for place, index in enumerate(part):
             found = read_outputs(folder / f"Result_{place}", contract, native=bench.native)
             if not ours:

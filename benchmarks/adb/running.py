@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Any
 from ...errors import DeviceError, ToolError
 from ...export.sdk.calls import Toolbox
 from ...runtime.files import write_text
+from ...runtime.scratch import scratch_folder
 from ...runtime.targets import TARGETS
 from ..sdk_output.diagview import read_diagview
 from ..sdk_output.profile_viewer import read_profile
@@ -109,8 +109,8 @@ class Bench:
     def _write(self, name: str, text: str) -> None:
         if self.written.get(name) == text:
             return
-        with tempfile.TemporaryDirectory(prefix="hexdet-adb-") as folder:
-            path = write_text(Path(folder) / name, text)
+        with scratch_folder() as folder:
+            path = write_text(folder / name, text)
             ship(self.connection, self.root, {"run": [path]})
         self.written[name] = text
 
@@ -220,8 +220,8 @@ def _latency(bench: Bench, step: Step) -> dict[str, Any]:
 def _read_log(bench: Bench) -> tuple[float, float]:
     """Return what starting and one inference took, in microseconds, of the run's own log."""
     family = bench.kit.family
-    with tempfile.TemporaryDirectory(prefix="hexdet-adb-") as folder:
-        log = bench.pull(f"{OUT}/{LOGS[family]}", Path(folder))
+    with scratch_folder() as folder:
+        log = bench.pull(f"{OUT}/{LOGS[family]}", folder)
         call = bench.host.run(VIEWERS[family], ["--input_log", str(log)])
     if family == "snpe":
         told = read_diagview(call.log)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import onnx
 
 from ...errors import ArtifactError
 from ...runtime.files import sha256_of
+from ...runtime.scratch import scratch_folder
 from .counting import NetworkCost, count
 from .from_dlc import load_dlc
 from .from_onnx import load_onnx
@@ -107,7 +107,7 @@ def _of_recipe(name: str) -> Counted:
 
     recipe = load_recipe(name)
     graphs = export_float(network_of(recipe), contract_of(recipe), recipe.export.opset)
-    with tempfile.TemporaryDirectory(prefix="hexdet-cost-") as folder:
-        path = Path(folder) / "float.onnx"
+    with scratch_folder() as folder:
+        path = folder / "float.onnx"
         onnx.save(graphs.simplified, path)
         return _counted(path, f"{recipe.name} ({recipe.network.name}, untrained)")

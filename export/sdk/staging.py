@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from ...calibration_data.images import CalibrationImages
 from ...errors import ArtifactError, ToolError
 from ...runtime.contract import InputSpec
 from ...runtime.images import normalise
+from ...runtime.scratch import scratch_folder
 
 FLOAT_BYTES = 4
 _PLACES = ("/tmp", "/var/tmp")
@@ -24,19 +24,13 @@ _PLACES = ("/tmp", "/var/tmp")
 
 @contextmanager
 def staging_folder() -> Iterator[Path]:
-    """Yield an empty folder that is gone at the end; ToolError where none can be had."""
+    """Yield an empty folder that is gone at the end; an error where none can be had."""
     usual = tempfile.gettempdir()
     place = next((p for p in (usual, *_PLACES) if not _is_split(p) and Path(p).is_dir()), None)
     if place is None:
         raise ToolError(f"the SDK's tools cannot read paths with spaces, and {usual} has one")
-    try:
-        folder = Path(tempfile.mkdtemp(prefix="hexdet-sdk-", dir=place))
-    except OSError as error:
-        raise ToolError(f"cannot make a folder in {place}: {error.strerror}") from error
-    try:
+    with scratch_folder(Path(place)) as folder:
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_split(path: str) -> bool:

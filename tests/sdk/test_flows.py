@@ -116,7 +116,7 @@ def test_each_misbehaviour(fault: Fault, bundle: Path, make_sdk: MakeSdk, tempor
         assert "of our graph" not in said
         done = subprocess.run(["sh", "-c", again], capture_output=True, text=True, timeout=300)
         assert "told to crash" in done.stderr
-        (link,) = temporary.glob("hexdet-sdk-*")
+        (link,) = temporary.glob("hexdet-scratch-*")
         assert link.is_symlink()
         link.unlink()
 
