@@ -44,13 +44,13 @@ fuzz: $(VENV)/ready-dev ## COUNT mutated DLCs into the DLC reader
 
 # mypy wants the package by its name, and a checkout's folder may be called anything.
 STAGES  := recipe runtime datasets evaluation calibration_data training quantization export benchmarks doctor cli
-DOOR    := __main__ errors
+MODULES := __main__ errors
 lint: $(VENV)/ready-dev ## ruff, its formatter, mypy strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	mkdir -p build/lint && ln -sfn ../.. build/lint/hexdet
 	cd build/lint && ../../$(BIN)/mypy --config-file ../../pyproject.toml \
-		$(addprefix -p hexdet.,$(STAGES)) $(addprefix -m hexdet.,$(DOOR))
+		$(addprefix -p hexdet.,$(STAGES)) $(addprefix -m hexdet.,$(MODULES))
 
 ENGINE ?= docker
 docker: ## the images hexdet-toolchain and hexdet-runtime, ENGINE=docker, podman or buildah

@@ -99,7 +99,9 @@ def measure(
     graph = graph_path(bundle, "int8")
     what = f"emulating {graph} for {target.name}"
     with scratch_folder() as folder:
-        np.save(folder / "pixels.npy", pixels, allow_pickle=False)
+        content = io.BytesIO()
+        np.save(content, pixels, allow_pickle=False)
+        (folder / "pixels.npy").write_bytes(content.getvalue())  # says where a disk is full
         given = (graph.resolve(), target.name, folder / "pixels.npy", runs, folder)
         process = ModuleProcess(worker, [str(value) for value in given])
         try:

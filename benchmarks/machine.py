@@ -21,6 +21,11 @@ class Machine:
     system: str
     versions: dict[str, str]
 
+    @property
+    def title(self) -> str:
+        """The machine in a line."""
+        return f"{self.cpu}, {self.cores} cores, {self.system}"
+
 
 def this_machine() -> Machine:
     """Return the machine that this process runs on."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import io
-import logging
 import os
 import signal
 import sys
@@ -15,6 +14,7 @@ from ..errors import HexdetError
 from .commands import bundles, fidelity, networks, using
 from .commands.bench import bench
 from .commands.data import data
+from .terminal.log import show_log
 
 app = typer.Typer(
     name="hexdet",
@@ -46,8 +46,7 @@ USER_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROF
 def main() -> None:
     """Run the command line; a user's error ends in one line, a bug keeps its traceback."""
     _speak_utf8()
-    # Third-party libraries warn through the root logger; what concerns a user is an error of ours.
-    logging.basicConfig(level=logging.ERROR, format="%(message)s")
+    show_log()
     # An order to end unwinds like any error, so that temporary folders and started tools go too.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -91,9 +90,3 @@ Workers = Annotated[
 ]
 ResultsFile = Annotated[Path, typer.Option("--results", help="Where figures are remembered.")]
 RESULTS = Path("build/results.jsonl")
-
-
-def quiet_video_libraries() -> None:
-    """Keep off the terminal what OpenCV and FFmpeg print; to be called before OpenCV is loaded."""
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..recipe.training import NetworkSection
+from ..recipe import NetworkSection
 from ..runtime.contract import InputSpec
 
 

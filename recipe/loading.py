@@ -92,6 +92,14 @@ def apply_override(content: dict[str, Any], override: str) -> None:
             place[last] = float(place[last])
 
 
+def changed(recipe: Recipe, overrides: Iterable[str], source: str) -> Recipe:
+    """Return a recipe with overrides applied. Raises RecipeError, in which it is called source."""
+    content = recipe.model_dump(mode="json")
+    for override in overrides:
+        apply_override(content, override)
+    return parse_recipe(content, source)
+
+
 def _say(error: Any) -> str:
     """Turn a finding of pydantic into words that name the key and, for a typo, the nearest."""
     # Under `data` pydantic puts the format into the path; the user's file has no such level.

@@ -30,16 +30,17 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def take(path: Path, flags: int, wait_s: float = 0.0) -> int | None:
+    def take(path: Path, flags: int, wait_s: float = 0.0, *, surely: bool = False) -> int | None:
         """Open a file or folder for this process alone and return its handle, for `let_go`.
 
-        None where another process has had it for `wait_s`. flags: of `os.open`; with O_CREAT a
-        missing file is made, for its owner alone. Raises OSError.
+        None where another process has had it for `wait_s`; with `surely` also where the file system
+        cannot tell. flags: of `os.open`; with O_CREAT a missing file is made, for its owner alone.
+        Raises OSError.
         """
         end = time.monotonic() + wait_s
         while True:
             handle = os.open(path, flags, 0o600)
-            if _lock(handle):
+            if _lock(handle, surely):
                 # Whoever held it before may have removed or renamed it while this waited.
                 with contextlib.suppress(FileNotFoundError):
                     if os.path.samestat(os.fstat(handle), path.stat()):
@@ -51,13 +52,13 @@ else:
                 time.sleep(GRACE_S / 20)
             os.close(handle)
 
-    def _lock(handle: int) -> bool:
+    def _lock(handle: int, surely: bool) -> bool:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         except OSError:
-            pass  # some network file systems know no locks
+            return not surely  # some network file systems know no locks
         return True
 
     def let_go(handle: int) -> None:

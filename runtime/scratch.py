@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import shutil
 import sys
@@ -14,6 +15,8 @@ from ..errors import ArtifactError
 from .room import FULL, why
 
 PREFIX = "hexdet-scratch-"
+LITTLE = 2**20
+"""Bytes: a disk with more of them free is not full."""
 
 
 @contextlib.contextmanager
@@ -33,17 +36,28 @@ def scratch_folder(place: Path | None = None) -> Iterator[Path]:
         hint = "; set TMPDIR" if place is None else ""
         raise ArtifactError(f"cannot {what}: {error.strerror}{hint}") from error
     try:
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            release()
+        yield folder
     except OSError as error:
-        elsewhere = error.filename and not Path(str(error.filename)).is_relative_to(where)
-        if error.errno not in FULL or elsewhere:
+        if not _is_full(where, error):
             raise
         advice = "set TMPDIR" if place is None else "make room there"
         raise ArtifactError(f"cannot write into {where}: {why(error, where)}; {advice}") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        release()
+
+
+def _is_full(where: Path, error: OSError) -> bool:
+    """Tell whether an error is that the disk of a folder is full, and not another disk.
+
+    What fails to write into an open file names none; of a copy the second one is written.
+    """
+    if error.errno not in FULL:
+        return False
+    named = error.filename2 or error.filename
+    if named is not None:
+        return Path(str(named)).is_relative_to(where)
+    return error.errno == errno.EDQUOT or shutil.disk_usage(where).free < LITTLE
 
 
 if sys.platform == "win32":
@@ -76,7 +90,7 @@ else:
             with contextlib.suppress(OSError):
                 if folder.lstat().st_uid != os.getuid():
                     continue
-                handle = take(folder, FLAGS)
+                handle = take(folder, FLAGS, surely=True)
                 if handle is not None:
                     shutil.rmtree(folder, ignore_errors=True)
                     let_go(handle)

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+# The tests' own packages (adb, release, sdk, ...) are imported by name from all of their folders.
+sys.path.insert(0, str(Path(__file__).parent))
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 BCCD = Path(os.environ.get("HEXDET_DATA") or "data") / "bccd" / "BCCD"

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..datasets.partial import PartialRule
 from ..datasets.record import MIRRORED_LANDMARKS, Annotation
-from ..recipe.training import AugmentSection
+from ..recipe import AugmentSection
 from ..runtime import boxes as box_math
 from ..runtime.contract import InputSpec
 from ..runtime.images import with_bars

@@ -11,15 +11,15 @@ from typing import Any
 
 import safetensors
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from .. import __version__
 from ..errors import ArtifactError
 from ..recipe import Recipe, parse_recipe
-from ..runtime.files import write_bytes
 from .contract import contract_of
 from .networks import SSD, HeadSpec, build_network, variant_of
+from .tensor_file import write_tensors
 
 SHIPPED = Path(__file__).parent / "checkpoints"
 SCHEMA = "1"
@@ -86,8 +86,7 @@ def save_checkpoint(
         "notes": json.dumps(notes),
         **({COVERS: parts_of(tensors)} if only is not None else {}),
     }
-    # Not `save_file`: what it raises on a full disk is no OSError, and says no path.
-    return write_bytes(path, save(tensors, metadata))
+    return write_tensors(path, tensors, metadata)
 
 
 def load_checkpoint(path: Path, recipe: Recipe | None = None) -> Checkpoint:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from ..datasets.network_input import input_of
 from ..errors import RecipeError
-from ..recipe import Recipe
-from ..recipe.training import NetworkSection
+from ..recipe import NetworkSection, Recipe
 from ..runtime.contract import DetectorContract, Level, Thresholds
 from .networks import NETWORKS, Grid, grids_of
 

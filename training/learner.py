@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..recipe import Recipe
-from ..recipe.training import TrainingSection
+from ..recipe import Recipe, TrainingSection
 from ..runtime.contract import DetectorContract
 from .checkpoint import network_of, start_from
 from .ema import MovingAverage

@@ -21,7 +21,7 @@ from torch.utils.data import Dataset as TorchDataset
 from ..datasets.partial import partial_rule
 from ..datasets.record import Dataset, Record
 from ..errors import DataError, RecipeError
-from ..recipe.training import TrainingSection
+from ..recipe import TrainingSection
 from ..runtime.anchors import all_anchors
 from ..runtime.contract import DetectorContract
 from ..runtime.images import to_pixels

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..recipe.training import TrainingSection
+from ..recipe import TrainingSection
 from ..runtime.contract import LANDMARK_VALUES, DetectorContract
 from .landmark_loss import landmark_loss
 from .losses import box_loss, flatten, focal_loss, hard_negative_loss

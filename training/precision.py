@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..recipe.training import TrainingSection
+from ..recipe import TrainingSection
 
 HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 LEAST_SCALE = 1.0

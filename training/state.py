@@ -10,14 +10,14 @@ from typing import Any
 
 import safetensors
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from ..errors import ArtifactError
 from ..recipe import Recipe, parse_recipe
-from ..runtime.files import write_bytes
 from .checkpoint import some_names
 from .ema import MovingAverage
+from .tensor_file import write_tensors
 
 FREE = ("workers", "cache_mib", "validate_every", "patience", "save_every")
 """Keys of the training's section that may change on resuming: no step depends on them."""
@@ -62,8 +62,7 @@ def save_state(
         "recipe": recipe.model_dump_json(),
         "progress": json.dumps({**progress, "average_updates": average.updates}),
     }
-    # Not `save_file`: what it raises on a full disk is no OSError, and says no path.
-    write_bytes(path, save(tensors, metadata))
+    write_tensors(path, tensors, metadata)
 
 
 def read_state(path: Path) -> bytes:

@@ -20,7 +20,6 @@ Family = Literal["snpe", "qnn"]
 Runtime = Literal["cpu", "gpu", "dsp"]
 FIRST_HTP = 68
 FIRST_NEW_LAYOUT = (2, 11)
-PREPARES = ("libSnpeHtpPrepare.so", "libQnnHtpPrepare.so")
 """Large, and only for a network that is compiled on the device."""
 PROGRAMS = {"snpe": "snpe-net-run", "qnn": "qnn-net-run"}
 THROUGHPUT = "snpe-throughput-net-run"

@@ -17,12 +17,12 @@ from ..options import (
     PrecisionChoice,
     RecipeName,
     ResultsFile,
-    quiet_video_libraries,
 )
+from ..terminal.quiet import quiet_video_libraries
 from .bench_adb import bench_adb
 
 bench = typer.Typer(
-    help="Measure finished bundles on this machine.",
+    help="Measure what is finished: on this machine, its emulator, and devices over adb.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -80,7 +80,7 @@ def bench_postprocess(
 
     Also counts what differs from the plain reading; exit code 3 if anything does.
     """
-    from ..verbs.benching import bench_postprocess as run
+    from ..verbs.bench import bench_postprocess as run
 
     run(bundle, images, repeat, as_json)
 
@@ -122,7 +122,7 @@ def bench_stress(
 
     Needs AIMET. Exit code 3 where plain INT8 does not break it, or equalisation does not mend it.
     """
-    from ..verbs.benching import bench_stress as run
+    from ..verbs.bench import bench_stress as run
 
     run(limit, factor, adaround, as_json)
 
@@ -147,7 +147,7 @@ def bench_call(
     as_json: AsJson = False,
 ) -> None:
     """Time what a call of the detector costs beyond the network itself, on one core."""
-    from ..verbs.benching import bench_call as run
+    from ..verbs.bench import bench_call as run
 
     run(bundle, precision.value, images, as_json)
 
@@ -159,7 +159,7 @@ def bench_evaluation(
     as_json: AsJson = False,
 ) -> None:
     """Compare evaluation on one emulator with one on every core."""
-    from ..verbs.benching import bench_evaluation as run
+    from ..verbs.bench import bench_evaluation as run
 
     run(bundle, images, as_json)
 
@@ -183,7 +183,7 @@ def bench_metrics(
 
     Exit code 3 where they differ.
     """
-    from ..verbs.benching import bench_metrics as run
+    from ..verbs.bench import bench_metrics as run
 
     run(images, detections, classes, as_json)
 
@@ -196,7 +196,7 @@ def bench_loading(
     as_json: AsJson = False,
 ) -> None:
     """Compare how fast a training's images come with how fast its network takes them."""
-    from ..verbs.benching import bench_loading as run
+    from ..verbs.bench import bench_loading as run
 
     run(recipe, overrides or [], images, as_json)
 
@@ -223,7 +223,7 @@ def bench_cost(
 
     Nothing is run: a recipe's network is counted untrained, a bundle file by file.
     """
-    from ..verbs.benching_results import bench_cost as run
+    from ..verbs.bench_results import bench_cost as run
 
     run(subjects, sdk_info or [], page, results, as_json)
 
@@ -240,7 +240,7 @@ def bench_history(
     as_json: AsJson = False,
 ) -> None:
     """Show remembered figures over time."""
-    from ..verbs.benching_results import bench_history as run
+    from ..verbs.bench_results import bench_history as run
 
     run(results, metric or [], page, as_json)
 
@@ -257,7 +257,7 @@ def bench_check(
 
     Exit code 3 where one lies outside; what was not measured is told and does not fail.
     """
-    from ..verbs.benching_results import bench_check as run
+    from ..verbs.bench_results import bench_check as run
 
     run(results, expected, as_json)
 
@@ -276,7 +276,7 @@ def bench_host(
 
     The ratio of both is the figure that carries over; the times are this machine's.
     """
-    from ..verbs.benching_host import bench_host as run
+    from ..verbs.bench_host import bench_host as run
 
     run(bundle, images, threads, rounds, top, results, as_json)
 
@@ -297,7 +297,7 @@ def bench_emulator(
 
     Its times are host times of an emulation, never latency. Exit code 3 where nodes are left over.
     """
-    from ..verbs.benching_host import bench_emulator as run
+    from ..verbs.bench_host import bench_emulator as run
 
     run(bundle, target or [], runs, sizes, top, results, as_json)
 
@@ -324,6 +324,6 @@ def bench_compare(
     A bundle runs its INT8 graph; float.onnx in it is the float one. Of an ONNX file without a
     detector.json beside it only time, memory and size are measured.
     """
-    from ..verbs.benching_host import bench_compare as run
+    from ..verbs.bench_host import bench_compare as run
 
     run(subjects, recipe, images, threads, page, results, as_json)

@@ -66,7 +66,7 @@ def bench_adb(
     from ...benchmarks.adb.health import Limits
     from ...benchmarks.adb.running import Pace
     from ...benchmarks.adb.session import Wanted
-    from ..verbs.benching_adb import bench_adb as run
+    from ..verbs.bench_adb import bench_adb as run
 
     wanted = Wanted(
         runtimes=tuple(dict.fromkeys(runtime or ["dsp"])),  # type: ignore[arg-type]

@@ -50,7 +50,7 @@ def export(
 ) -> None:
     """Do the main job: checkpoint to ONNX, to INT8, to DLC, and a short accuracy check."""
     from ...recipe import load_recipe
-    from ..verbs.exporting import export as run
+    from ..verbs.export import export as run
 
     if (onnx is None) != (contract is None) or (recipe is None) == (contract is None):
         raise typer.BadParameter("give a RECIPE, or --onnx, --tflite or --caffe with --contract")
@@ -75,11 +75,11 @@ def quantize(
     as_json: AsJson = False,
 ) -> None:
     """Calibrate and quantize the float graph of a bundle again, and rewrite its DLCs."""
-    from ..verbs import quantizing
+    from ..verbs.quantize import quantize as run
 
     if max_drop is None and (limit is not None or as_json):
         raise typer.BadParameter("--limit and --json belong to --max-drop")
-    quantizing.quantize(bundle, overrides or [], max_drop, limit, as_json)
+    run(bundle, overrides or [], max_drop, limit, as_json)
 
 
 @commands.command(
@@ -108,12 +108,12 @@ def dlc(
 
     With --toolchain sdk: Qualcomm's own converter and quantizer write sdk/CHIP/int8.dlc.
     """
-    from ..verbs import converting
+    from ..verbs import dlc as verb
 
     if toolchain is ToolchainChoice.sdk:
-        wishes = converting.SdkWishes(root=sdk, python=sdk_python)
-        converting.sdk_dlc(bundle, target or (), overrides or (), wishes)
+        wishes = verb.SdkWishes(root=sdk, python=sdk_python)
+        verb.sdk_dlc(bundle, target or (), overrides or (), wishes)
     elif overrides or sdk or sdk_python:
         raise typer.BadParameter("--set, --sdk and --sdk-python belong to --toolchain sdk")
     else:
-        converting.dlc(bundle, target or ())
+        verb.dlc(bundle, target or ())

@@ -43,7 +43,7 @@ def inspect(
     Written are inspect.html, inspect.json and contact_sheet.jpg.
     """
     from ...recipe import load_recipe
-    from ..verbs.inspecting import inspect as run
+    from ..verbs.inspect import inspect as run
 
     parsed = load_recipe(recipe, overrides or ())
     folder = output or Path("build") / parsed.name / "data" / split.value

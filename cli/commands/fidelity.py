@@ -33,7 +33,7 @@ def parity(
     as_json: AsJson = False,
 ) -> None:
     """Hold every form of the network against the last: PyTorch, ONNX, INT8, HTP, DLC, device."""
-    from ..verbs.climbing import parity as run
+    from ..verbs.parity import parity as run
 
     run(bundle, limit, bisect, as_json)
 
@@ -74,8 +74,8 @@ def evaluate(
     """Score one graph of a bundle on annotated images: COCO's figures, VOC's, and the miss rate."""
     if operating_point is not None and fppi is not None:
         raise typer.BadParameter("--operating-point and --fppi exclude each other")
-    from ..verbs.evaluating import Wishes
-    from ..verbs.evaluating import evaluate as run
+    from ..verbs.evaluate import Wishes
+    from ..verbs.evaluate import evaluate as run
 
     wishes = Wishes(
         backend=BackendChoice.htp.value if target is not None else backend.value,
@@ -111,7 +111,7 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write the accuracy-drop report, float against INT8; exit code 3 over the budget."""
-    from ..verbs.reporting import report as run
+    from ..verbs.report import report as run
 
     run(bundle, limit, max_drop, workers, calibration_study, as_json)
 
@@ -128,9 +128,9 @@ def diagnose(
     as_json: AsJson = False,
 ) -> None:
     """Show which layers of the INT8 graph lose the accuracy, and what to do about each."""
-    from ..verbs import quantizing
+    from ..verbs.diagnose import diagnose as run
 
-    quantizing.diagnose(bundle, backend.value, limit, worst, plots, as_json)
+    run(bundle, backend.value, limit, worst, plots, as_json)
 
 
 @commands.command(epilog="Example: hexdet dlc-info build/heads/int8.dlc --csv")

@@ -31,7 +31,7 @@ def train(
 
     Several GPUs: torchrun --nproc-per-node 2 -m hexdet train RECIPE
     """
-    from ..verbs.training import train as run
+    from ..verbs.train import train as run
 
     run(recipe, overrides or (), build, resume=resume)
 
@@ -77,9 +77,9 @@ def import_(
     A TensorFlow or ONNX SSD needs no import: hexdet export --tflite, --onnx.
     """
     from ...recipe import load_recipe
-    from ..verbs import importing
+    from ..verbs import import_ as verb
 
-    wishes = importing.Wishes(
+    wishes = verb.Wishes(
         recipe=recipe or "",
         out=out,
         build=build,
@@ -88,9 +88,9 @@ def import_(
         merged=merged,
     )
     if recipe is None:
-        importing.import_foreign(source, overrides or [], wishes)
+        verb.import_foreign(source, overrides or [], wishes)
     else:
-        importing.import_weights(source, load_recipe(recipe, overrides or ()), wishes)
+        verb.import_weights(source, load_recipe(recipe, overrides or ()), wishes)
 
 
 @commands.command(
@@ -123,8 +123,8 @@ def anchors(
 ) -> None:
     """Fit a recipe's anchors to its data, and show which objects old and new ones reach."""
     from ...recipe import load_recipe
-    from ..verbs.anchoring import Wishes
-    from ..verbs.anchoring import anchors as run
+    from ..verbs.anchors import Wishes
+    from ..verbs.anchors import anchors as run
 
     parsed = load_recipe(recipe, overrides or ())
     wishes = Wishes(

@@ -14,8 +14,8 @@ from ..options import (
     PlaceChoice,
     PrecisionChoice,
     SaveChoice,
-    quiet_video_libraries,
 )
+from ..terminal.quiet import quiet_video_libraries
 
 commands = typer.Typer()
 
@@ -69,8 +69,8 @@ def detect(
     Ctrl-C ends it with exit code 130 and keeps what was processed.
     """
     quiet_video_libraries()
-    from ..verbs.detecting import Wishes
-    from ..verbs.detecting import detect as run
+    from ..verbs.detect import Wishes
+    from ..verbs.detect import detect as run
 
     wishes = Wishes(
         output=output,
@@ -102,7 +102,7 @@ def doctor(
 
     No adb server is started. Exit code 1 if the job named by --for cannot run.
     """
-    from ..verbs.doctoring import doctor as run
+    from ..verbs.doctor import doctor as run
 
     code = run(job.value, as_json)
     if code != 0:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import os
 import re
@@ -103,27 +102,6 @@ def stream_line(title: str, source: Source, limit: int | None) -> Iterator[Calla
             progress.update(task, text=text)
 
         yield update
-
-
-class _Said(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        say(self.format(record))
-
-
-@contextlib.contextmanager
-def log_shown() -> Iterator[None]:
-    """Print meanwhile what hexdet's own modules log, down to INFO, as lines on standard error."""
-    logger, handler = logging.getLogger(__package__), _Said()
-    level, propagate = logger.level, logger.propagate
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-        logger.propagate = propagate
 
 
 def say(text: str) -> None:

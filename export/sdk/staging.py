@@ -24,7 +24,10 @@ _PLACES = ("/tmp", "/var/tmp")
 
 @contextmanager
 def staging_folder() -> Iterator[Path]:
-    """Yield an empty folder that is gone at the end; an error where none can be had."""
+    """Yield an empty folder that is gone at the end.
+
+    Raises ToolError where its name would have a space, ArtifactError where none can be made.
+    """
     usual = tempfile.gettempdir()
     place = next((p for p in (usual, *_PLACES) if not _is_split(p) and Path(p).is_dir()), None)
     if place is None:
@@ -75,8 +78,9 @@ def layout_of(shape: Sequence[int], spec: InputSpec) -> str:
 
 
 def _write_raw(values: npt.NDArray[np.float32], shape: Sequence[int], path: Path) -> Path:
-    np.ascontiguousarray(values, "<f4").tofile(path)
+    data = np.ascontiguousarray(values, "<f4").tobytes()
     # A raw of the wrong size is taken for another batch, and every tensor shrinks in silence.
-    if path.stat().st_size != FLOAT_BYTES * prod(shape):
-        raise ToolError(f"{path.name} has {path.stat().st_size} bytes: the disk is full")
+    if len(data) != FLOAT_BYTES * prod(shape):
+        raise ArtifactError(f"{path.name} has {len(data)} bytes, the DLC's input is {tuple(shape)}")
+    path.write_bytes(data)  # `tofile` does not say that a disk is full
     return path

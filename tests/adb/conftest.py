@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from adb.device_sdk import make_device_sdk
 from adb.rig import MakeDevice, Place, Server, StandIn
 from sdk.tiny import make_bundle, write_pictures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -30,6 +31,15 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert target.is_relative_to(ROOT), f"{page.name}: {target} is outside the repository"
         if anchor:
             assert anchor in anchors(target), f"{page.name}: {target.name} has no #{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_modules_that_are_named_exist(page: Path) -> None:
+    own = "|".join(sorted({path.parent.name for path in ROOT.glob("*/__init__.py")}))
+    named = re.findall(rf"`((?:{own}|tests)/[\w/]+\.\w+)`", page.read_text(encoding="utf-8"))
+    # `mine` is what a reader adds.
+    missing = [name for name in named if not (ROOT / name).exists()]
+    assert [name for name in missing if Path(name).stem != "mine"] == []
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:

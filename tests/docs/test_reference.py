@@ -17,8 +17,7 @@ from docs.run_workflow import inputs_of, read_workflow
 
 from hexdet.benchmarks.history import load_expected
 from hexdet.cli.app import app
-from hexdet.recipe import Recipe, parse_recipe
-from hexdet.recipe.export import SdkSection
+from hexdet.recipe import Recipe, SdkSection, parse_recipe
 from hexdet.runtime.contract import DetectorContract, InputSpec, Level, Thresholds, load_contract
 
 DOCS = ROOT / "docs"

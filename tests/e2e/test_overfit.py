@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from hexdet.cli.verbs.detecting import Wishes, detect
+from hexdet.cli.verbs.detect import Wishes, detect
 from hexdet.datasets.opening import open_split
 from hexdet.evaluation.running import evaluate
 from hexdet.export.bundle import Bundle

@@ -103,12 +103,12 @@ def load_libraries() -> None:
     import onnxsim  # noqa: F401
 
     from hexdet.cli.verbs import (  # noqa: F401
-        climbing,
-        converting,
-        detecting,
-        exporting,
-        importing,
-        quantizing,
+        detect,
+        dlc,
+        export,
+        import_,
+        parity,
+        quantize,
     )
 
 

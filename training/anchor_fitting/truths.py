@@ -14,7 +14,7 @@ from ...datasets.annotated_files import AnnotatedFiles
 from ...datasets.partial import partial_rule
 from ...datasets.record import Annotation, Dataset
 from ...errors import DataError
-from ...recipe.training import TrainingSection
+from ...recipe import TrainingSection
 from ...runtime.contract import InputSpec
 from ...runtime.orientation import read_shown_size
 from ...runtime.placement import place

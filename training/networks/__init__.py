@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from ...errors import RecipeError
-from ...recipe.training import NetworkSection
+from ...recipe import NetworkSection
 from .face_landmarks import FaceLandmarks
 from .mobilenet_v1_ssd import Mb1Ssd, Mb1Ssd3x3
 from .rfb320 import Rfb320

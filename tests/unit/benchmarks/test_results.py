@@ -182,7 +182,7 @@ def test_files_that_limit_nothing_are_refused(tmp_path: Path, text: str) -> None
 def test_a_regression_is_an_error_of_exit_code_3(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from hexdet.cli.verbs.benching_results import bench_check
+    from hexdet.cli.verbs.bench_results import bench_check
 
     memory = tmp_path / "results.jsonl"
     append(memory, [result(2.0)])

@@ -14,8 +14,8 @@ from hexdet.datasets.scenes.face_points import face_box, face_landmarks, facing
 from hexdet.datasets.scenes.figures import PaintedHead
 from hexdet.datasets.scenes.heads import paint_head
 from hexdet.datasets.scenes.looks import HeadLook
+from hexdet.recipe import AugmentSection
 from hexdet.recipe.data import FACE_CLASSES, FacesData
-from hexdet.recipe.training import AugmentSection
 
 COUNT = 40
 FACE, PARTIAL = 1, 2

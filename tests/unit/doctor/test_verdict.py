@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hexdet.cli.verbs import doctoring
+from hexdet.cli.verbs import doctor as verb
 from hexdet.doctor.examination import examine
 from hexdet.doctor.finding import Finding, Job, Status, obstacles
 from hexdet.errors import ArtifactError
@@ -59,8 +59,8 @@ def test_the_exit_code_is_the_jobs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     found = [finding("[red]toolchain", "missing", "export"), finding("Python", "ok", "detect")]
-    monkeypatch.setattr(doctoring, "examine", lambda step: found)
-    assert doctoring.doctor(job, as_json) == code
+    monkeypatch.setattr(verb, "examine", lambda step: found)
+    assert verb.doctor(job, as_json) == code
     printed = capsys.readouterr().out
     if as_json:
         assert '"export": false' in printed

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -114,6 +117,56 @@ def test_scratch_folders_of_killed_processes_are_cleared_away(tmp_path: Path) ->
     assert len(list(tmp_path.glob(f"{PREFIX}*"))) == 2
     with scratch_folder(tmp_path) as mine:
         assert sorted(p.name for p in tmp_path.iterdir()) == sorted([mine.name, f"{PREFIX}users"])
+
+
+def test_where_nobody_can_tell_no_scratch_folder_is_taken_for_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(handle: int, operation: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("fcntl.flock", unknown)
+    with scratch_folder(tmp_path) as outer:
+        with scratch_folder(tmp_path) as inner:
+            (inner / "file").touch()
+        assert outer.is_dir()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("number", "names", "free", "said"),
+    [
+        (errno.ENOSPC, (), 0, "set TMPDIR|make room"),
+        (errno.EDQUOT, (), 2**30, "set TMPDIR|make room"),
+        (errno.ENOSPC, ("{scratch}/a",), 2**30, "set TMPDIR|make room"),
+        (errno.ENOSPC, ("/bundle/a", "{scratch}/a"), 2**30, "set TMPDIR|make room"),
+        (errno.ENOSPC, (), 2**30, None),
+        (errno.ENOSPC, ("/bundle/a",), 0, None),
+        (errno.ENOSPC, ("{scratch}/a", "/bundle/a"), 0, None),
+        (errno.EACCES, ("{scratch}/a",), 0, None),
+    ],
+)
+def test_a_full_disk_is_told_from_another_one(
+    number: int,
+    names: tuple[str, ...],
+    free: int,
+    said: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=free)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    kind, text = (OSError, None) if said is None else (ArtifactError, said)
+
+    def fail() -> None:
+        with scratch_folder(tmp_path) as folder:
+            paths = [name.format(scratch=folder) for name in names]
+            first, second = (*paths, None, None)[:2]
+            raise OSError(number, os.strerror(number), first, None, second)
+
+    with pytest.raises(kind, match=text):
+        fail()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_set_changes_as_a_whole(tmp_path: Path) -> None:

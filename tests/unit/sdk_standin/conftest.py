@@ -5,17 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-TESTS = str(Path(__file__).parents[2])
-if TESTS not in sys.path:
-    sys.path.append(TESTS)
 
 SIDE = 16
 RUNS = 3

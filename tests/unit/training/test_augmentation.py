@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hexdet.datasets.record import Annotation
-from hexdet.recipe.training import AugmentSection
+from hexdet.recipe import AugmentSection
 from hexdet.runtime.contract import InputSpec
 from hexdet.runtime.images import to_pixels
 from hexdet.runtime.placement import fitted, place

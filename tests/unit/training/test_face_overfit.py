@@ -8,8 +8,7 @@ import torch
 from hexdet.datasets.scenes import Faces
 from hexdet.evaluation.average_precision import score_detections
 from hexdet.evaluation.landmark_error import landmark_error
-from hexdet.recipe import load_recipe
-from hexdet.recipe.training import AugmentSection
+from hexdet.recipe import AugmentSection, load_recipe
 from hexdet.runtime.detector import Detector
 from hexdet.training.backend import TorchBackend
 from hexdet.training.checkpoint import network_of

@@ -13,8 +13,7 @@ import torch
 from hexdet.datasets.partial import PartialRule
 from hexdet.datasets.record import MIRRORED_LANDMARKS, Annotation, Record
 from hexdet.datasets.scenes import Faces
-from hexdet.recipe import Recipe, load_recipe
-from hexdet.recipe.training import AugmentSection
+from hexdet.recipe import AugmentSection, Recipe, load_recipe
 from hexdet.runtime.anchors import all_anchors
 from hexdet.runtime.boxes import decode
 from hexdet.runtime.contract import InputSpec

@@ -13,8 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from hexdet.recipe import Recipe
-from hexdet.recipe.training import TrainingSection
+from hexdet.recipe import Recipe, TrainingSection
 from hexdet.training.loop import train
 from hexdet.training.precision import Precision, chosen
 from hexdet.training.reports import StepReport

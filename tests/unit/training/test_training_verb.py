@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer
 
-from hexdet.cli.verbs import training as training_verb
+from hexdet.cli.verbs import train as training_verb
 from hexdet.errors import ArtifactError, TrainingError
 from hexdet.recipe import Recipe
 from hexdet.training.processes import ProcessError

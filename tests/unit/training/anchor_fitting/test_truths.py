@@ -12,9 +12,8 @@ import pytest
 from hexdet.datasets.opening import open_split
 from hexdet.datasets.record import Annotation, Dataset, Dropped, Record
 from hexdet.errors import DataError
-from hexdet.recipe import Recipe
+from hexdet.recipe import AugmentSection, Recipe, TrainingSection
 from hexdet.recipe.data import VocData
-from hexdet.recipe.training import AugmentSection, TrainingSection
 from hexdet.runtime.anchors import all_anchors
 from hexdet.runtime.contract import InputSpec
 from hexdet.training.anchor_fitting.truths import collect

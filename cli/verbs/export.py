@@ -10,10 +10,10 @@ from ...quantization.report.inputs import load_report
 from ...recipe import Recipe
 from ...training.checkpoint import default_checkpoint, load_checkpoint
 from ..terminal import console
-from ..terminal.left_out import show_left_out
 from ..terminal.progress import Shown
 from .examining import examine
-from .reporting import scored
+from .left_out import show_left_out
+from .report import scored
 
 
 def export(

@@ -13,7 +13,7 @@ from ...export.dlc_stages import write_dlcs, write_targets
 from ...export.sdk.discovery import discover
 from ...export.sdk.making import make_sdk_dlcs
 from ...export.stages import STAGES
-from ...recipe import Recipe, apply_override, parse_recipe
+from ...recipe import Recipe, changed
 from ...runtime.targets import find_target
 from ..terminal import console
 from ..terminal.progress import Shown
@@ -50,7 +50,7 @@ def sdk_dlc(
     """
     with writing(folder):
         bundle = Bundle(folder, STAGES)
-        recipe = _changed(bundle.recipe(), overrides)
+        recipe = _sdk_changed(bundle.recipe(), overrides)
         sdk = discover(wishes.root, wishes.python, os.environ).require()
         console.say(f"SDK: {sdk.title} in {sdk.root}")
         if sdk.is_stand_in:
@@ -65,11 +65,8 @@ def sdk_dlc(
         console.say(f"next: hexdet parity {folder}")
 
 
-def _changed(before: Recipe, overrides: Iterable[str]) -> Recipe:
-    content = before.model_dump(mode="json")
-    for override in overrides:
-        apply_override(content, override)
-    recipe = parse_recipe(content, "--set")
+def _sdk_changed(before: Recipe, overrides: Iterable[str]) -> Recipe:
+    recipe = changed(before, overrides, "--set")
     sdk = {"export": recipe.export.model_copy(update={"sdk": before.export.sdk})}
     if recipe.model_copy(update=sdk) != before:
         raise RecipeError("with --toolchain sdk, --set changes export.sdk alone")

@@ -77,7 +77,7 @@ def postprocess_table(costs: Sequence[PostprocessCost], machine: Machine) -> Non
         "differ: detections of codes and floats.",
         "synthetic: the recorded codes laid out on SSD512's grid. "
         f"On every image the routes take turns of {BURST} calls, on one thread.",
-        f"{machine.cpu}, {machine.cores} cores, {machine.system}; {versions}",
+        f"{machine.title}; {versions}",
     ]
     for line in lines:
         console.out.print(line, markup=False)
@@ -108,7 +108,7 @@ def bench_stress(limit: int | None, factor: float, adaround: bool, as_json: bool
         )
     machine = this_machine()
     content = {"machine": dataclasses.asdict(machine), **dataclasses.asdict(table)}
-    text = f"{stress.describe(table)}\n{machine.cpu}, {machine.cores} cores, {machine.system}"
+    text = f"{stress.describe(table)}\n{machine.title}"
     console.show(content, text, as_json=as_json)
     if table.passed is False:
         raise ParityError("the stress table is not as it must be: see its last line")
@@ -142,7 +142,7 @@ def bench_metrics(images: int, detections: int, classes: int, as_json: bool) -> 
         cost = measure(images, detections, classes)
     machine = this_machine()
     content = {"machine": dataclasses.asdict(machine), **dataclasses.asdict(cost)}
-    text = f"{describe(cost)}\n{machine.cpu}, {machine.cores} cores, {machine.system}"
+    text = f"{describe(cost)}\n{machine.title}"
     console.show(content, text, as_json=as_json)
     if not cost.equal:
         raise ParityError(f"a figure differs from pycocotools' by more than {TOLERANCE:g}")
@@ -157,6 +157,6 @@ def bench_loading(name: str, overrides: Sequence[str], images: int, as_json: boo
         cost = measure(load_recipe(name, overrides), images=images, progress=step)
     machine = this_machine()
     content = {"machine": dataclasses.asdict(machine), **dataclasses.asdict(cost)}
-    text = f"{describe(cost)}\n{machine.cpu}, {machine.cores} cores, {machine.system}"
+    text = f"{describe(cost)}\n{machine.title}"
     ratios = {"ratio": cost.ratio, "first_ratio": cost.first_ratio}
     console.show({**content, **ratios}, text, as_json=as_json)

@@ -15,7 +15,8 @@ from ...training.loop import train as run
 from ...training.processes import ProcessError, started_rank
 from ...training.reports import EpochReport, StepReport, TrainingResult
 from ..terminal import console
-from ..terminal.left_out import show_left_out
+from ..terminal.log import details_shown
+from .left_out import show_left_out
 
 INTERRUPTED = 130
 """What a shell calls a process that Ctrl-C ended."""
@@ -61,7 +62,7 @@ def _run(recipe: Recipe, folder: Path, *, resume: bool) -> TrainingResult:
     known: set[str] = set()
     show_left_out(recipe)
     console.say(f"curves: tensorboard --logdir {TrainingFolder(path=folder).curves}")
-    with console.bar(f"training {recipe.name}") as step, console.log_shown():
+    with console.bar(f"training {recipe.name}") as step, details_shown():
 
         def on_step(report: StepReport) -> None:
             step(report.step, report.steps)

@@ -33,7 +33,7 @@ from ...runtime.detector import BackendName, Detector
 from ...runtime.files import sha256_of
 from ...runtime.targets import find_target, target_of_arch
 from ..terminal import console
-from .benching_results import remember
+from .bench_results import remember
 
 SIZES = ("small", "medium", "large")
 

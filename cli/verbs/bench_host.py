@@ -16,7 +16,7 @@ from ...datasets.opening import open_split
 from ...errors import ParityError
 from ...export.bundle import Bundle
 from ..terminal import console
-from .benching_results import remember
+from .bench_results import remember
 
 STEP_NAMES = {
     "pre": "preprocessing",
@@ -71,7 +71,7 @@ def bench_host(
         f"the distance of the quartiles of {found.rounds} rounds in turns)",
         markup=False,
     )
-    console.out.print(f"{machine.cpu}, {machine.cores} cores, {machine.system}", markup=False)
+    console.out.print(machine.title, markup=False)
 
 
 def _show_times(found: HostCosts) -> None:

@@ -1,4 +1,4 @@
-"""The verbs `quantize` and `diagnose`: another integer graph for a bundle, and what it loses."""
+"""Another integer graph for a bundle, or the cheapest that stays within a budget of accuracy."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ...export.bundle import Bundle, writing
 from ...export.dlc_stages import write_dlcs
 from ...export.quantizing_stage import quantize_bundle
 from ...export.stages import STAGES
-from ...recipe import QuantizationSection, Recipe, apply_override, parse_recipe
+from ...recipe import QuantizationSection, Recipe, changed
 from ...runtime.backend import Precision
 from ...runtime.detector import BackendName
 from ..terminal import console
 from ..terminal.progress import Shown
-from .evaluating import score
+from .evaluate import score
 from .examining import examine
 
 
@@ -33,7 +33,7 @@ def quantize(
     with writing(folder):
         bundle = Bundle(folder, STAGES)
         before = bundle.recipe()
-        recipe = _changed(before, overrides)
+        recipe = changed(before, overrides, "the bundle's recipe")
         for key in ("name", "data", "network", "training", "evaluation"):
             if getattr(before, key) != getattr(recipe, key):
                 raise RecipeError(
@@ -89,35 +89,3 @@ def _search(
             f"was; `hexdet diagnose {bundle.folder}` shows where the accuracy goes"
         )
     return inside.section
-
-
-def diagnose(
-    folder: Path, backend: BackendName, limit: int, worst: int, plots: Path | None, as_json: bool
-) -> None:
-    """Show which layers of the integer graph lose the accuracy, and what to do about them."""
-    from ...quantization.advice import with_advice
-    from ...quantization.diagnosis import diagnose_bundle
-    from ..terminal.tables import layer_table
-
-    recipe = Bundle(folder, STAGES).recipe()
-    with console.bar(f"diagnosing on {backend}") as step:
-        found = diagnose_bundle(folder, recipe, backend == "htp", limit, step)
-    layers = with_advice(found, recipe.quantization)
-    if plots is not None:
-        from ...quantization.layer_plots import save_layer_plots
-
-        place = "the emulated HTP" if backend == "htp" else "the CPU"
-        for path in save_layer_plots(plots, folder, found, name=recipe.name, backend=place):
-            console.say(f"wrote {path}")
-    if as_json:
-        rows = [dataclasses.asdict(layer) for layer in layers]
-        console.print_json({"backend": backend, "images": limit, "layers": rows})
-    else:
-        layer_table(layers, worst, backend)
-
-
-def _changed(recipe: Recipe, overrides: Iterable[str]) -> Recipe:
-    content = recipe.model_dump(mode="json")
-    for override in overrides:
-        apply_override(content, override)
-    return parse_recipe(content, "the bundle's recipe")

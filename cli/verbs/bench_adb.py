@@ -25,7 +25,7 @@ from ...export.ladder import Rung
 from ...export.sdk.discovery import Sdk, discover
 from ...export.stages import STAGES
 from ..terminal import console
-from .benching_results import remember
+from .bench_results import remember
 
 RUNTIMES = ("dsp", "gpu", "cpu")
 STAND_IN_LINE = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...datasets.opening import open_split
 from ...recipe import Recipe
-from . import console
+from ..terminal import console
 
 
 def show_left_out(recipe: Recipe) -> None:
