@@ -1,1 +1,1 @@
-"""What the commands do: call the stages, show the results."""
+"""What the commands do, a file a command; `examining` and `left_out` are steps of several."""
