@@ -1,4 +1,5 @@
-# Each target makes the virtual environment that it needs: one command after `git clone` is enough.
+# Each target makes the virtual environment, and the bundle where there is none, that it needs: one
+# command after `git clone` is enough.
 PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.13,$(shell command -v python$(v))) python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -13,19 +14,22 @@ export HEXDET_DATA
 export-dlc: $(VENV)/ready ## checkpoint -> ONNX -> INT8 -> DLC, with a short accuracy check
 	$(BIN)/hexdet export $(RECIPE)
 
-report: $(VENV)/ready ## the accuracy-drop report of the bundle, LIMIT=N images
+$(BUNDLE)/detector.json: | $(VENV)/ready
+	$(BIN)/hexdet export $(RECIPE)
+
+report: $(VENV)/ready $(BUNDLE)/detector.json ## the accuracy-drop report of the bundle, LIMIT=N images
 	$(BIN)/hexdet report $(BUNDLE) $(if $(LIMIT),--limit $(LIMIT))
 
-parity: $(VENV)/ready ## the ladder: PyTorch, ONNX, INT8, emulated HTP, the DLC executed
+parity: $(VENV)/ready $(BUNDLE)/detector.json ## the ladder: PyTorch, ONNX, INT8, emulated HTP, the DLC executed
 	$(BIN)/hexdet parity $(BUNDLE) $(if $(LIMIT),--limit $(LIMIT))
 
-bench-adb: $(VENV)/ready ## the bundle on phones and boards behind adb; needs the SDK
+bench-adb: $(VENV)/ready $(BUNDLE)/detector.json ## the bundle on phones and boards behind adb; needs the SDK
 	$(BIN)/hexdet bench adb $(BUNDLE)
 
 train: $(VENV)/ready ## train the recipe; the checkpoint is then used by export-dlc
 	$(BIN)/hexdet train $(RECIPE)
 
-evaluate: $(VENV)/ready ## score the INT8 graph on onnxruntime CPU
+evaluate: $(VENV)/ready $(BUNDLE)/detector.json ## score the INT8 graph on onnxruntime CPU
 	$(BIN)/hexdet evaluate $(BUNDLE) $(if $(LIMIT),--limit $(LIMIT))
 
 SLOW ?=
